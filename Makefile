@@ -1,0 +1,38 @@
+# Two commands: `make demo` shows the whole system on real sales, `make test` proves it. Both set everything up first.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BIN := .venv/bin
+
+.PHONY: help demo test check serve lock clean
+
+help:
+	@echo "make demo    set up, then replay one month of a real retailer through the whole system"
+	@echo "make test    set up, then run every test against a real PostgreSQL"
+	@echo "make check   set up, then lint, type-check and check the architecture"
+	@echo "make serve   set up, then start the system on http://127.0.0.1:8000"
+
+.venv/ready: requirements.lock pyproject.toml bootstrap.sh
+	@sh bootstrap.sh
+
+demo: .venv/ready
+	@$(BIN)/barimt demo $(DEMO)
+
+serve: .venv/ready
+	@$(BIN)/barimt serve $(SERVE)
+
+test: .venv/ready
+	$(BIN)/python -m pytest $(TEST)
+
+check: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# One universal lock for every supported Python, with hashes and without host names.
+lock:
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o requirements.lock
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,1 @@
+"""Money, identifiers, time, canonical bytes and refusals: what every package speaks in. Standard library only."""

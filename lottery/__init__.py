@@ -1,0 +1,1 @@
+"""The monthly draw that anyone can run again."""

@@ -1,0 +1,1 @@
+"""The face towards consumers: claims, balance, and a scanner of receipt pictures."""

@@ -1,0 +1,1 @@
+"""The face towards shops: HTTP words, the pool and the sequencer."""

@@ -1,0 +1,1 @@
+"""What a claim is worth: the consumers' ledger of credits, prizes and payouts."""
