@@ -1,0 +1,185 @@
+"""The canonical document: everything a receipt says, in one exact run of bytes whose digest the QR carries.
+
+Deterministic CBOR (RFC 8949, 4.2.1): definite lengths, shortest integers, integer keys in ascending order, integers and
+NFC text only; a field that is not there has no key. docs/formats/document.md is normative.
+
+| key | document     | form                       | key | part     | form        | key | line           | form    |
+|-----|--------------|----------------------------|-----|----------|-------------|-----|----------------|---------|
+| 0   | version      | 1                          | 0   | merchant | TIN, text   | 0   | name           | text    |
+| 1   | sold_at      | seconds since 1970 (UTC)   | 1   | tax type | 0 to 3      | 1   | quantity       | text    |
+| 2   | reference    | text                       | 2   | total    | möngö       | 2   | unit           | text    |
+| 3   | buyer        | TIN, text                  | 3   | VAT      | möngö       | 3   | unit price     | möngö   |
+| 4   | root id      | 33 digits, text            | 4   | city tax | möngö       | 4   | total          | möngö   |
+| 5   | previous id  | 33 digits, text            | 5   | lines    | array       | 5   | city tax       | 1       |
+| 6   | invoice paid | 33 digits, text            |     |          |             | 6   | classification | text    |
+| 7   | district     | 4 digits, text             |     |          |             | 7   | tax product    | text    |
+| 8   | parts        | array                      |     |          |             | 8   | barcode        | text    |
+| 9   | reason       | text (voids)               |     |          |             |     |                |         |
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import cbor2
+
+from kernel.refusal import Fault, Malformed
+from receipts.ids import ReceiptId
+from receipts.receipt import TaxType
+
+VERSION = 1
+DOCUMENT_BYTES_MAX = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One article of a part. `quantity` is a decimal text as the till wrote it; amounts include all taxes."""
+
+    name: str
+    quantity: str
+    unit: str
+    total_mongo: int
+    unit_price_mongo: int | None = None
+    city_tax: bool = False
+    classification: str | None = None
+    tax_product: str | None = None
+    barcode: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one merchant sold under one tax type; amounts as signed."""
+
+    merchant_tin: str
+    tax_type: TaxType
+    total_mongo: int
+    vat_mongo: int
+    city_tax_mongo: int
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A receipt's content. A void carries no parts, only what it voids and why."""
+
+    parts: tuple[Part, ...] = ()
+    sold_at: datetime | None = None
+    reference: str | None = None
+    buyer_tin: str | None = None
+    root_id: ReceiptId | None = None
+    previous_id: ReceiptId | None = None
+    pays_invoice: ReceiptId | None = None
+    district: str | None = None
+    reason: str | None = None
+
+
+def encode_document(document: Document) -> bytes:
+    """Write the canonical bytes. Text must be NFC already (the parsers see to it)."""
+    optional = (
+        (1, None if document.sold_at is None else int(document.sold_at.timestamp())),
+        (2, document.reference),
+        (3, document.buyer_tin),
+        (4, None if document.root_id is None else str(document.root_id)),
+        (5, None if document.previous_id is None else str(document.previous_id)),
+        (6, None if document.pays_invoice is None else str(document.pays_invoice)),
+        (7, document.district),
+        (8, [_part_map(part) for part in document.parts] or None),
+        (9, document.reason),
+    )
+    return cbor2.dumps({0: VERSION, **{key: value for key, value in optional if value is not None}})
+
+
+def _part_map(part: Part) -> dict[int, object]:
+    return {
+        0: part.merchant_tin,
+        1: int(part.tax_type),
+        2: part.total_mongo,
+        3: part.vat_mongo,
+        4: part.city_tax_mongo,
+        5: [_line_map(line) for line in part.lines],
+    }
+
+
+def _line_map(line: Line) -> dict[int, object]:
+    fields: dict[int, object] = {0: line.name, 1: line.quantity, 2: line.unit}
+    if line.unit_price_mongo is not None:
+        fields[3] = line.unit_price_mongo
+    fields[4] = line.total_mongo
+    if line.city_tax:
+        fields[5] = 1
+    if line.classification is not None:
+        fields[6] = line.classification
+    if line.tax_product is not None:
+        fields[7] = line.tax_product
+    if line.barcode is not None:
+        fields[8] = line.barcode
+    return fields
+
+
+def decode_document(encoded: bytes) -> Document:
+    """Read canonical bytes; anything that is not exactly what `encode_document` writes raises `Malformed`."""
+    try:
+        document = _document_of(cbor2.loads(encoded))
+        canonical = encode_document(document) == encoded
+    except (cbor2.CBORDecodeError, cbor2.CBOREncodeError, KeyError, TypeError, ValueError, OverflowError, Malformed):
+        canonical = False
+    if not canonical:
+        raise Malformed(Fault("document_form", "", "deterministic CBOR as docs/formats/document.md says"))
+    return document
+
+
+def _document_of(fields: dict[int, object]) -> Document:
+    def text(key: int) -> str | None:
+        return None if key not in fields else _text(fields[key])
+
+    def receipt_id(key: int) -> ReceiptId | None:
+        return None if key not in fields else ReceiptId.parse(_text(fields[key]))
+
+    return Document(
+        parts=tuple(_part_of(part) for part in _list(fields.get(8, []))),
+        sold_at=None if 1 not in fields else datetime.fromtimestamp(_int(fields[1]), UTC),
+        reference=text(2),
+        buyer_tin=text(3),
+        root_id=receipt_id(4),
+        previous_id=receipt_id(5),
+        pays_invoice=receipt_id(6),
+        district=text(7),
+        reason=text(9),
+    )
+
+
+def _part_of(fields: dict[int, object]) -> Part:
+    lines = tuple(_line_of(line) for line in _list(fields[5]))
+    total, vat, city = (_int(fields[key]) for key in (2, 3, 4))
+    return Part(_text(fields[0]), TaxType(_int(fields[1])), total, vat, city, lines)
+
+
+def _line_of(fields: dict[int, object]) -> Line:
+    return Line(
+        name=_text(fields[0]),
+        quantity=_text(fields[1]),
+        unit=_text(fields[2]),
+        total_mongo=_int(fields[4]),
+        unit_price_mongo=None if 3 not in fields else _int(fields[3]),
+        city_tax=5 in fields,
+        classification=None if 6 not in fields else _text(fields[6]),
+        tax_product=None if 7 not in fields else _text(fields[7]),
+        barcode=None if 8 not in fields else _text(fields[8]),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _int(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _list(value: object) -> list[dict[int, object]]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value

@@ -1,0 +1,166 @@
+"""Who may sign what: keys, their scope, and the list of them that anyone can check offline (docs/formats/keys.md).
+
+A key id (kid) is the first 8 bytes of SHA-256 of the 32 public bytes. The authority's root key certifies gateway keys
+(they sign for every terminal of mode `gateway`) and till keys (each for one seller and terminal). The published list is
+a compact JWS (RFC 7515, alg Ed25519) by the root over `{"issued_at", "version", "keys": [...]}`.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from kernel.canonical import Json, canonical_json, sha256
+from kernel.clock import parse_instant
+from kernel.refusal import Fault, Malformed
+
+KEY_LIST_BYTES_MAX = 16 * 1024 * 1024
+_HEADER = {"alg": "Ed25519", "typ": "barimt-keys+jwt"}
+
+
+class KeyRole(StrEnum):
+    """What a key is for."""
+
+    ROOT = "root"
+    GATEWAY = "gateway"
+    TILL = "till"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A published key: its scope and its time. `seller` and `terminal` are set for a till key only."""
+
+    public_key: bytes
+    role: KeyRole
+    not_before: datetime
+    not_after: datetime
+    seller: int | None = None
+    terminal: int | None = None
+    epoch: int = 1
+    revoked_at: datetime | None = None
+    kid: bytes = field(init=False)
+    verifier: Ed25519PublicKey = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kid", kid_of(self.public_key))
+        object.__setattr__(self, "verifier", Ed25519PublicKey.from_public_bytes(self.public_key))
+
+
+Keyring = Mapping[bytes, Key]
+"""Keys by kid."""
+
+
+def keyring_of(keys: Iterable[Key]) -> Keyring:
+    """Answer the keys by kid."""
+    return {key.kid: key for key in keys}
+
+
+def kid_of(public_key: bytes) -> bytes:
+    """Answer the first 8 bytes of SHA-256 of the 32 public bytes."""
+    return sha256(public_key)[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A private key at work, and whether it makes test receipts. The key's bytes are never shown."""
+
+    private_key: Ed25519PrivateKey = field(repr=False)
+    by_till: bool = False
+    test: bool = False
+    kid: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kid", kid_of(self.private_key.public_key().public_bytes_raw()))
+
+
+def turnover_key(master: bytes, *, seller: int, terminal: int, epoch: int) -> bytes:
+    """Answer K of one terminal: HKDF-SHA-256 (RFC 5869) of the epoch's master secret, 32 bytes.
+
+    No salt; info is "barimt turnover v1", seller number u64, terminal u32, epoch u32, big-endian.
+    """
+    context = b"barimt turnover v1" + seller.to_bytes(8) + terminal.to_bytes(4) + epoch.to_bytes(4)
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=context).derive(master)
+
+
+def sign_key_list(keys: Iterable[Key], *, version: int, issued_at: datetime, root: Ed25519PrivateKey) -> str:
+    """Write the published list: a compact JWS by the root key over all keys, ordered by kid."""
+    body: dict[str, Json] = {
+        "issued_at": issued_at.isoformat(),
+        "version": version,
+        "keys": [key_as_json(key) for key in sorted(keys, key=lambda key: key.kid)],
+    }
+    signed = _b64(canonical_json(_HEADER)) + "." + _b64(canonical_json(body))
+    return signed + "." + _b64(root.sign(signed.encode()))
+
+
+def key_as_json(key: Key) -> dict[str, Json]:
+    """Answer a key as the published list shows it."""
+    scope: dict[str, Json] = (
+        {} if key.seller is None else {"seller": f"{key.seller:012d}", "terminal": f"{key.terminal:08d}"}
+    )
+    return {
+        "kid": key.kid.hex(),
+        "public_key": _b64(key.public_key),
+        "role": key.role.value,
+        "epoch": key.epoch,
+        "not_before": key.not_before.isoformat(),
+        "not_after": key.not_after.isoformat(),
+        "revoked_at": None if key.revoked_at is None else key.revoked_at.isoformat(),
+    } | scope
+
+
+def read_key_list(signed: str, *, root_kid: bytes | None = None) -> list[Key]:
+    """Read a published list and check its signature.
+
+    The signer must be a root key named in the list; with `root_kid` (pinned by the reader) exactly that one.
+    Raises `Malformed` with `key_list_form` or `key_list_signature`.
+    """
+    try:
+        header, body, signature = (_unb64(piece) for piece in signed.strip().split("."))
+        keys = [_key_of(entry) for entry in json.loads(body)["keys"]]
+        well_formed = json.loads(header) == _HEADER
+    except (ValueError, KeyError, TypeError, AttributeError, Malformed):
+        well_formed = False
+    if not well_formed:
+        raise Malformed(Fault("key_list_form", "", "a compact JWS as docs/formats/keys.md says"))
+    roots = [key for key in keys if key.role is KeyRole.ROOT and root_kid in {None, key.kid}]
+    if not any(_signed_by(root, signed, signature) for root in roots):
+        raise Malformed(Fault("key_list_signature", "", "the signature of the root key over exactly this list"))
+    return keys
+
+
+def _signed_by(root: Key, signed: str, signature: bytes) -> bool:
+    try:
+        root.verifier.verify(signature, signed.strip().rpartition(".")[0].encode())
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _key_of(entry: Mapping[str, str]) -> Key:
+    revoked = entry["revoked_at"]
+    return Key(
+        public_key=_unb64(entry["public_key"]),
+        role=KeyRole(entry["role"]),
+        not_before=parse_instant(entry["not_before"], "/not_before"),
+        not_after=parse_instant(entry["not_after"], "/not_after"),
+        seller=int(entry["seller"]) if "seller" in entry else None,
+        terminal=int(entry["terminal"]) if "terminal" in entry else None,
+        epoch=int(entry["epoch"]),
+        revoked_at=None if revoked is None else parse_instant(revoked, "/revoked_at"),
+    )
+
+
+def _b64(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def _unb64(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
