@@ -5,7 +5,7 @@ not in the table, so every byte string has exactly one text.
 """
 
 import struct
-from functools import cache
+from functools import cache, lru_cache
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 _BASE = 45
@@ -20,19 +20,16 @@ def encode(octets: bytes) -> str:
 
 def decode(text: str) -> bytes | None:
     """Read Base45 text; None when it is not the text of any bytes."""
-    values = _values()
-    whole = len(text) // 3
     try:
-        pairs = struct.pack(f">{whole}H", *[values[text[at : at + 3]] for at in range(0, 3 * whole, 3)])
-        return pairs + _last_octet(text[3 * whole :])
-    except KeyError:
+        triples, rest = _shape(len(text)).unpack(text.encode("ascii"))[:-1], text[len(text) // 3 * 3 :]
+        return b"".join(map(_values().__getitem__, triples)) + (_last_values()[rest] if rest else b"")
+    except (KeyError, UnicodeEncodeError):
         return None
 
 
-def _last_octet(rest: str) -> bytes:
-    if not rest:
-        return b""
-    return bytes([_last_values()[rest]])
+@lru_cache(maxsize=16)
+def _shape(length: int) -> struct.Struct:
+    return struct.Struct("3s" * (length // 3) + f"{length % 3}s")
 
 
 def _pair(value: int) -> str:
@@ -46,10 +43,10 @@ def _triples() -> list[str]:
 
 
 @cache
-def _values() -> dict[str, int]:
-    return {triple: value for value, triple in enumerate(_triples())}
+def _values() -> dict[bytes, bytes]:
+    return {triple.encode(): value.to_bytes(2) for value, triple in enumerate(_triples())}
 
 
 @cache
-def _last_values() -> dict[str, int]:
-    return {_pair(value): value for value in range(256)}
+def _last_values() -> dict[str, bytes]:
+    return {_pair(value): bytes([value]) for value in range(256)}
