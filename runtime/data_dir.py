@@ -1,0 +1,128 @@
+"""The data directory: what lies where, and that nobody else reads it.
+
+| name            | mode | what                                                                                       |
+|-----------------|------|--------------------------------------------------------------------------------------------|
+| `keys/`         | 0700 | private signing keys                                                                       |
+| `roles.json`    | 0600 | passwords of the database roles                                                            |
+| `postgres/`     | 0700 | the embedded PostgreSQL's cluster, `postgres.log` and `postgres.lock` beside it            |
+| `postgres.at`   | 0600 | where the cluster is instead, when it could not be here (`runtime.postgres_home`)          |
+| `run/`          | 0700 | the server's socket, when the path is short enough                                         |
+| `lake/`         | 0700 | the Parquet lake of the plausibility job                                                   |
+| `out/`          | 0700 | reports, transcripts and whatever else is made to be looked at                             |
+
+A directory that we did not make keeps its mode and its owner, whatever they are.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from runtime.account import server_account
+
+
+class DataDirUnusable(Exception):  # noqa: N818 - named by what is wrong
+    """The data directory, or something in it, cannot be made, read or written; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataDir:
+    """A data directory that exists. Every path is absolute."""
+
+    root: Path
+
+    @classmethod
+    def make(cls, path: Path) -> Self:
+        """Make the directory where it is missing, closed to others, and answer it. Raises `DataDirUnusable`."""
+        root = path.expanduser().absolute()
+        try:
+            _make_root(root)
+        except OSError as error:
+            raise DataDirUnusable(f"The data directory {root} cannot be used: {error.strerror}") from error
+        if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+            raise DataDirUnusable(f"The data directory {root} is not ours to write to")
+        return cls(root)
+
+    def folder(self, name: str) -> Path:
+        """Answer a folder of the data directory, made 0700 where it is missing."""
+        path = self.root / name
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the private signing keys."""
+        return self.folder("keys")
+
+    @property
+    def lake(self) -> Path:
+        """The folder of the Parquet lake."""
+        return self.folder("lake")
+
+    @property
+    def out(self) -> Path:
+        """The folder of what is made to be looked at."""
+        return self.folder("out")
+
+    @property
+    def cluster_pointer(self) -> Path:
+        """The file that says where the cluster is when it is not here."""
+        return self.root / "postgres.at"
+
+    def passwords(self, logins: Iterable[str]) -> dict[str, str]:
+        """Answer a password for each login name: the one kept in `roles.json`, or a new one that is then kept.
+        Processes that ask at the same moment get the same answer. Raises `DataDirUnusable`.
+        """
+        path = self.root / "roles.json"
+        wanted = list(logins)
+        known = _read_passwords(path)
+        if not set(wanted) <= known.keys():
+            kept = known | {login: secrets.token_urlsafe(24) for login in wanted if login not in known}
+            first = not path.exists()
+            write_private(path, json.dumps(kept, indent=1).encode(), replace=not first)
+            known = _read_passwords(path)
+        return {login: known[login] for login in wanted}
+
+
+def write_private(path: Path, content: bytes, *, replace: bool) -> None:
+    """Write a file of mode 0600 whole or not at all. Without `replace` an existing file is left as it is."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        if replace:
+            draft.replace(path)
+        else:
+            path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _make_root(root: Path) -> None:
+    """Make it 0700; as root 0710 with the server's group, so that the server, and nobody else, can pass through."""
+    if root.is_dir():
+        return
+    root.parent.mkdir(parents=True, exist_ok=True)
+    root.mkdir(mode=0o700, exist_ok=True)
+    if os.geteuid() == 0:
+        os.chown(root, -1, server_account().gid)
+        root.chmod(0o710)
+
+
+def _read_passwords(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        known = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DataDirUnusable(f"{path} cannot be read ({error}); remove it and new passwords are set") from error
+    if not (isinstance(known, dict) and all(isinstance(value, str) for value in known.values())):
+        raise DataDirUnusable(f"{path} is not a table of passwords; remove it and new ones are set")
+    return known

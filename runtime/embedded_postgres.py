@@ -1,0 +1,187 @@
+"""Running the embedded PostgreSQL: as our own child, on a socket that only we can reach, for as long as we need it.
+
+Of all processes that use one data directory, one owns the server: it starts it, starts it again should it die, and
+stops it. The others use it, and when the owner ends one of them becomes the owner. So a command beside a running
+service costs nothing, and either may end first.
+"""
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import URL
+
+from runtime.data_dir import DataDir
+from runtime.postgres_binaries import PostgresUnusable, binaries_for, find_binaries
+from runtime.postgres_home import PORT, SUPERUSER, Home, Ownership, find_home
+from runtime.postgres_remains import PATIENCE_S, stop_remains
+
+Say = Callable[[str], None]
+"""Shows one line to whoever started us; may be called from another thread."""
+
+SYSTEM_DIR = Path("/var/lib/barimt")
+LOG_BYTES_MAX = 10_000_000
+_POLL_S = 0.02
+_WATCH_S = 0.2
+_TELL_EVERY_S = 5.0
+_RETRY_S = 2.0
+
+
+class EmbeddedPostgres:
+    """The server of one data directory, running between `__enter__` and `__exit__`."""
+
+    def __init__(
+        self,
+        data_dir: DataDir,
+        *,
+        say: Say,
+        system_dir: Path = SYSTEM_DIR,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        self._data_dir = data_dir
+        self._say = say
+        self._system_dir = system_dir
+        self._options = dict(options or {})
+        self._socket_dir: Path | None = None
+        self._failure: Exception | None = None
+        self._settled = threading.Event()
+        self._stopping = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="embedded-postgres", daemon=True)
+        self.postmaster: int | None = None
+        """The server's process number while we own it."""
+
+    def __enter__(self) -> Self:
+        """Start the server, or use the one that runs; wait as long as recovery takes. Raises `PostgresUnusable`."""
+        self._keeper.start()
+        try:
+            self._settled.wait()
+        except BaseException:
+            self.stop()
+            raise
+        if self._failure is not None:
+            self.stop()
+            raise self._failure
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop the server if we own it, cleanly, and wait for its end."""
+        self._stopping.set()
+        self._keeper.join()
+
+    def url(self, database: str = "postgres") -> URL:
+        """Answer the superuser's address, good for this user on this machine."""
+        assert self._socket_dir is not None, "the server has not been started"
+        query = {"host": str(self._socket_dir), "port": str(PORT)}
+        return URL.create("postgresql+psycopg", username=SUPERUSER, database=database, query=query)
+
+    def _keep(self) -> None:
+        """Own the server or wait to own it, until told to stop. Runs in its own thread, alone with the process."""
+        try:
+            home = find_home(self._data_dir, self._system_dir)
+            with Ownership(home) as ownership:
+                while not self._stopping.is_set():
+                    if ownership.take():
+                        self._own(home, ownership)
+                    elif not self._settled.is_set() and (socket_dir := ownership.announced()) is not None:
+                        self._socket_dir = socket_dir
+                        self._settled.set()
+                    self._stopping.wait(_WATCH_S)
+        except (PostgresUnusable, OSError) as error:
+            self._failure = error
+        finally:
+            self._settled.set()
+
+    def _own(self, home: Home, ownership: Ownership) -> None:
+        """Run the server, again and again should it die, until told to stop."""
+        while not self._stopping.is_set():
+            try:
+                process = self._start(home)
+                if self._become_ready(home, process):
+                    self._socket_dir = home.socket_dir()
+                    ownership.announce(self._socket_dir)
+                    self._settled.set()
+                    self._watch(process)
+            except (PostgresUnusable, OSError) as error:
+                if not self._settled.is_set():
+                    raise
+                self._say(f"PostgreSQL cannot be started again, trying on: {error}")
+                self._stopping.wait(_RETRY_S)
+                continue
+            finally:
+                ownership.announce(None)
+                self.postmaster = None
+            self._end(process)
+
+    def _start(self, home: Home) -> "subprocess.Popen[bytes]":
+        if home.log.exists() and home.log.stat().st_size > LOG_BYTES_MAX:
+            home.log.replace(home.log.with_suffix(".log.1"))
+        binaries = binaries_for(home.account, find_binaries(home.major()), self._system_dir)
+        if home.major() is None:
+            self._say(f"Making a PostgreSQL {binaries.version} cluster in {home.cluster}")
+            home.initialise(binaries)
+        if stop_remains(home):
+            self._say("Stopped a PostgreSQL server that an earlier run had left behind")
+        home.write_access_rules()
+        options = {
+            "listen_addresses": "",
+            "port": str(PORT),
+            "unix_socket_directories": str(home.socket_dir()),
+            "unix_socket_permissions": "0700",
+            "cluster_name": home.mark,
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+        } | self._options
+        command = [binaries.program("postgres"), "-D", str(home.cluster)]
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        with home.log.open("ab") as log:
+            process = home.account.spawn(command, output=log.fileno())
+        self.postmaster = process.pid
+        return process
+
+    def _become_ready(self, home: Home, process: "subprocess.Popen[bytes]") -> bool:
+        """Wait until the server takes connections, however long it recovers; answer no when told to stop meanwhile."""
+        started = told = time.monotonic()
+        while not _is_ready(home, process.pid):
+            if process.poll() is not None:
+                raise PostgresUnusable(f"PostgreSQL did not start; see {home.log}:\n{home.log_tail()}")
+            if self._stopping.wait(_POLL_S):
+                return False
+            if time.monotonic() - told > _TELL_EVERY_S:
+                told = time.monotonic()
+                self._say(f"PostgreSQL is recovering what an unclean stop left ({told - started:.0f} s so far)")
+        return True
+
+    def _watch(self, process: "subprocess.Popen[bytes]") -> None:
+        while process.poll() is None and not self._stopping.wait(_WATCH_S):
+            pass
+        if not self._stopping.is_set():
+            self._say(f"PostgreSQL ended unasked (status {process.returncode}); starting it again")
+
+    def _end(self, process: "subprocess.Popen[bytes]") -> None:
+        """See the server's end: ask for a fast shutdown, and after long patience for an immediate one."""
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._say("PostgreSQL does not end; stopping it at once, its next start will recover")
+            process.send_signal(signal.SIGQUIT)
+            process.wait()
+
+
+def _is_ready(home: Home, pid: int) -> bool:
+    """Whether the server says in its pid file (line 1 its number, line 8 its state) that it takes connections."""
+    path = home.cluster / "postmaster.pid"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"  # noqa: PLR2004 - see above

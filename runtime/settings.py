@@ -1,0 +1,87 @@
+"""What an operator may set: an environment variable `BARIMT_<NAME>` each, or an option of the command."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from runtime.embedded_postgres import SYSTEM_DIR
+
+PREFIX = "BARIMT_"
+TEST_PREFIX = "BARIMT_TEST_"
+"""Variables of the test run, which are no settings."""
+
+
+class SettingsInvalid(Exception):  # noqa: N818 - named by what is wrong
+    """A setting is not of its form. The text names each variable, what is wrong, and is fit to be shown as it is."""
+
+
+def _postgres_url(text: str) -> str:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError("not a URL, as postgresql://user:password@host:5432/barimt") from None
+    if url.drivername not in ("postgresql", "postgres"):
+        raise ValueError("not a postgresql:// URL")
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _issuer_url(text: str) -> str:
+    if not text.startswith(("https://", "http://localhost", "http://127.0.0.1", "http://[::1]")):
+        raise ValueError("must be an https:// URL (http:// only on loopback)")
+    return text.rstrip("/")
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Made by `load_settings`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
+
+    data_dir: Path = Path(".barimt")
+    """Keys, the embedded database, outputs (`runtime.data_dir`)."""
+    database_url: Annotated[str, AfterValidator(_postgres_url)] | None = None
+    """A PostgreSQL 15+ of the operator's own, as a user who may make roles and databases; else the embedded one."""
+    system_dir: Path = SYSTEM_DIR
+    """Where, when root runs us, the embedded server's binaries and out-of-reach clusters are kept."""
+    host: Annotated[str, Field(min_length=1, max_length=253)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """0 takes any free port."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    oidc_issuer: Annotated[str, AfterValidator(_issuer_url)] | None = None
+    """Who issues consumers' and officers' tokens; without one the development issuer does, on loopback only."""
+    clock_file: Path | None = None
+    """A file that moves business time (`runtime.clock`), on loopback only."""
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read the settings: what the command line gave (a None is not given), else the environment, else the default.
+    Raises `SettingsInvalid`, also for an unknown variable with our prefix: a typing mistake is never ignored.
+    """
+    _refuse_unknown_variables()
+    named = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**named)
+    except ValidationError as error:
+        lines = [_sentence(fault["loc"], fault["msg"], fault["input"]) for fault in error.errors()]
+        raise SettingsInvalid("\n".join(lines)) from None
+
+
+def _sentence(location: tuple[int | str, ...], message: str, value: object) -> str:
+    name = str(location[0]) if location else "settings"
+    shown = "" if "url" in name else f" (it is {str(value)!r:.80})"  # a database URL holds a password
+    return f"{PREFIX}{name.upper()}: {message.removeprefix('Value error, ')}{shown}"
+
+
+def _refuse_unknown_variables() -> None:
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    for name in sorted(os.environ):
+        upper = name.upper()
+        if upper.startswith(PREFIX) and not upper.startswith(TEST_PREFIX) and upper not in known:
+            near = difflib.get_close_matches(upper, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+            raise SettingsInvalid(f"{name}: there is no such setting{hint}")
