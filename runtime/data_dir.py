@@ -16,7 +16,7 @@ A directory that we did not make keeps its mode and its owner, whatever they are
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -76,15 +76,29 @@ class DataDir:
         """Answer a password for each login name: the one kept in `roles.json`, or a new one that is then kept.
         Processes that ask at the same moment get the same answer. Raises `DataDirUnusable`.
         """
-        path = self.root / "roles.json"
         wanted = list(logins)
-        known = _read_passwords(path)
+        known = self._known_passwords()
         if not set(wanted) <= known.keys():
-            kept = known | {login: secrets.token_urlsafe(24) for login in wanted if login not in known}
-            first = not path.exists()
-            write_private(path, json.dumps(kept, indent=1).encode(), replace=not first)
-            known = _read_passwords(path)
+            fresh = {login: secrets.token_urlsafe(24) for login in wanted}
+            self.keep_passwords(fresh | known, replace=bool(known))
+            known = self._known_passwords()
         return {login: known[login] for login in wanted}
+
+    def keep_passwords(self, passwords: Mapping[str, str], *, replace: bool = False) -> None:
+        """Write `roles.json`; without `replace` a file that another process has just written stays."""
+        write_private(self.root / "roles.json", json.dumps(dict(passwords), indent=1).encode(), replace=replace)
+
+    def _known_passwords(self) -> dict[str, str]:
+        path = self.root / "roles.json"
+        if not path.exists():
+            return {}
+        try:
+            known = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise DataDirUnusable(f"{path} cannot be read ({error}); remove it and new passwords are set") from error
+        if not (isinstance(known, dict) and all(isinstance(value, str) for value in known.values())):
+            raise DataDirUnusable(f"{path} is not a table of passwords; remove it and new ones are set")
+        return known
 
 
 def write_private(path: Path, content: bytes, *, replace: bool) -> None:
@@ -114,15 +128,3 @@ def _make_root(root: Path) -> None:
     if os.geteuid() == 0:
         os.chown(root, -1, server_account().gid)
         root.chmod(0o710)
-
-
-def _read_passwords(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    try:
-        known = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise DataDirUnusable(f"{path} cannot be read ({error}); remove it and new passwords are set") from error
-    if not (isinstance(known, dict) and all(isinstance(value, str) for value in known.values())):
-        raise DataDirUnusable(f"{path} is not a table of passwords; remove it and new ones are set")
-    return known

@@ -204,7 +204,7 @@ def _require_database(connection: psycopg.Connection, name: str) -> None:
     """Make the database, or see that it is ours."""
     owner = store.owner_of_database(connection, name)
     if owner is None:
-        store.make_database(connection, name, owner=Role.OWNER.login, guests=list(LOGINS))
+        store.make_database(connection, name, owner=Role.OWNER.login, guests=LOGINS)
     elif owner != Role.OWNER.login:
         raise DatabaseUnusable(
             f"The database {name} exists and belongs to {owner}. Name another in BARIMT_DATABASE_URL (it is made), "

@@ -1,6 +1,6 @@
 """The SQL that makes a server ready for us: login roles, the database, who may connect."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import psycopg
 from psycopg import sql
@@ -25,8 +25,9 @@ RESTRICT_ROLE = sql.SQL("ALTER ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATE
 SET_PASSWORD = sql.SQL("ALTER ROLE {role} PASSWORD {verifier}")
 BECOME_MEMBER = sql.SQL("GRANT {role} TO CURRENT_USER")
 CREATE_DATABASE = sql.SQL(
-    "CREATE DATABASE {database} OWNER {owner} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {ctype}"
+    "CREATE DATABASE {database} OWNER {owner} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
 )
+COPY_DATABASE = sql.SQL("CREATE DATABASE {database} OWNER {owner} TEMPLATE {template}")
 CLOSE_DATABASE = sql.SQL("REVOKE ALL ON DATABASE {database} FROM PUBLIC")
 OPEN_DATABASE = sql.SQL("GRANT CONNECT ON DATABASE {database} TO {roles}")
 
@@ -67,13 +68,19 @@ def owner_of_database(connection: psycopg.Connection, database: str) -> str | No
     return str(row[0]) if row is not None else None
 
 
-def make_database(connection: psycopg.Connection, database: str, *, owner: str, guests: list[str]) -> None:
-    """Make a database that `owner` owns and only `guests` (and the owner) may connect to."""
+def make_database(
+    connection: psycopg.Connection, database: str, *, owner: str, guests: Sequence[str], template: str | None = None
+) -> None:
+    """Make a database, empty or as a copy of `template`, that `owner` owns and only `guests` may connect to."""
     row = connection.execute(I_AM_SUPERUSER).fetchone()
     if row is not None and not row[0]:
         connection.execute(BECOME_MEMBER.format(role=sql.Identifier(owner)))
     name = sql.Identifier(database)
-    connection.execute(CREATE_DATABASE.format(database=name, owner=sql.Identifier(owner), ctype=sql.Literal("C")))
+    if template is None:
+        connection.execute(CREATE_DATABASE.format(database=name, owner=sql.Identifier(owner)))
+    else:
+        copied = sql.Identifier(template)
+        connection.execute(COPY_DATABASE.format(database=name, owner=sql.Identifier(owner), template=copied))
     connection.execute(CLOSE_DATABASE.format(database=name))
     roles = sql.SQL(", ").join(sql.Identifier(guest) for guest in guests)
     connection.execute(OPEN_DATABASE.format(database=name, roles=roles))

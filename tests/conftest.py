@@ -1,0 +1,123 @@
+"""One PostgreSQL per run, one migrated template, and for each test that asks a database of its own copied from it.
+
+`BARIMT_TEST_DATABASE_URL` names a server to use instead of the embedded one: any PostgreSQL 15+, as a superuser.
+"""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import URL, make_url
+
+from runtime import store
+from runtime.data_dir import DataDir
+from runtime.database import LOGINS, Database, Role, migrate, prepare_database
+from runtime.embedded_postgres import EmbeddedPostgres
+from runtime.settings import Settings, load_settings
+
+UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
+"""For the run's own server alone: its data may die with the machine."""
+
+
+@pytest.fixture(scope="session")
+def reachable_dir() -> Iterator[Path]:
+    """A directory that every user may pass through, for servers of tests run by root; pytest's own are closed."""
+    with tempfile.TemporaryDirectory(prefix="barimt-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        path = Path(name)
+        path.chmod(0o711)
+        yield path
+
+
+@pytest.fixture(scope="session")
+def system_dir(reachable_dir: Path) -> Path:
+    """What `/var/lib/barimt` is to a real run as root."""
+    return reachable_dir / "system"
+
+
+@pytest.fixture(scope="session")
+def run_passwords(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """The passwords of the roles, the same in all parallel workers of a run, since they may share a server."""
+    base = tmp_path_factory.getbasetemp()
+    return DataDir.make(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base).passwords(LOGINS)
+
+
+@pytest.fixture(scope="session")
+def server_url(reachable_dir: Path, system_dir: Path) -> Iterator[URL]:
+    """The superuser's address of the run's server."""
+    if given := os.environ.get("BARIMT_TEST_DATABASE_URL"):
+        yield make_url(given).set(drivername="postgresql+psycopg")
+        return
+    data_dir = DataDir.make(reachable_dir / "run")
+    with EmbeddedPostgres(data_dir, say=print, system_dir=system_dir, options=UNSAFE_BUT_FAST) as server:
+        yield server.url()
+
+
+@pytest.fixture(scope="session")
+def admin(server_url: URL) -> Iterator[psycopg.Connection]:
+    """A superuser's connection."""
+    url = server_url.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def template(server_url: URL, admin: psycopg.Connection, run_passwords: Mapping[str, str]) -> Iterator[str]:
+    """The name of a migrated database that nobody is connected to."""
+    name = f"barimt_template_{secrets.token_hex(4)}"
+    migrate(prepare_database(server_url.set(database=name), run_passwords).url(Role.OWNER))
+    yield name
+    _drop(admin, name)
+
+
+@pytest.fixture
+def database_name(admin: psycopg.Connection, template: str) -> Iterator[str]:
+    """The name of this test's own migrated database."""
+    name = f"barimt_test_{secrets.token_hex(6)}"
+    store.make_database(admin, name, owner=Role.OWNER.login, guests=LOGINS, template=template)
+    yield name
+    _drop(admin, name)
+
+
+@pytest.fixture
+def database(server_url: URL, database_name: str, run_passwords: Mapping[str, str]) -> Iterator[Database]:
+    """This test's own migrated database, with the five roles."""
+    with contextlib.closing(Database(server_url.set(database=database_name), run_passwords)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, run_passwords: Mapping[str, str]) -> DataDir:
+    """An empty data directory that knows the run's passwords."""
+    made = DataDir.make(tmp_path / "data")
+    made.keep_passwords(run_passwords)
+    return made
+
+
+@pytest.fixture
+def settings(
+    data_dir: DataDir, system_dir: Path, server_url: URL, database_name: str, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """Settings with which `open_database` opens this test's own database; no variable of the caller's leaks in."""
+    for name in [name for name in os.environ if name.startswith("BARIMT_")]:
+        monkeypatch.delenv(name)
+    url = server_url.set(drivername="postgresql", database=database_name).render_as_string(hide_password=False)
+    return load_settings(data_dir=data_dir.root, system_dir=system_dir, database_url=url)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real data that lies beside the checkout."""
+    path = Path(__file__).parents[2] / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip("the folder ../shared/data is not beside this checkout")
+    return path
+
+
+def _drop(admin: psycopg.Connection, name: str) -> None:
+    admin.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(name=sql.Identifier(name)))
