@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from runtime.unusable import Unusable
+
 CANDIDATES = ("barimt", "postgres", "nobody", "daemon")
 """Users that may lend their name when we are root, the first that exists; none of them is ever made or changed."""
 
 
-class AccountMissing(Exception):  # noqa: N818 - named by what happened
+class AccountMissing(Unusable):
     """We are root and none of `CANDIDATES` exists."""
 
 
@@ -42,9 +44,7 @@ class Account:
         if not self.is_ours:
             os.chown(path, self.uid, self.gid)
 
-    def spawn(
-        self, command: list[str], *, output: int | None = None, cwd: Path = Path("/")
-    ) -> "subprocess.Popen[bytes]":
+    def spawn(self, command: list[str], *, output: int | None = None, cwd: Path = Path("/")) -> subprocess.Popen[bytes]:
         """Start a program as this user, in its own session (a Ctrl-C is ours to handle), with an environment that
         holds nothing of ours: a stray PGDATA or PGPORT must not reach the server.
         """

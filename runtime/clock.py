@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kernel.clock import Clock, parse_instant
 from kernel.refusal import Malformed
+from runtime.unusable import Unusable
 
 FRESH_NS = 1_000_000_000
 """A file written this recently is read again although its stat is unchanged: two writes within one tick of the file
@@ -18,7 +19,7 @@ system's clock leave the same stat. A second covers the coarse ones."""
 _Stat = tuple[int, int, int]
 
 
-class ClockFileUnusable(Exception):  # noqa: N818 - named by what is wrong
+class ClockFileUnusable(Unusable):
     """The clock file holds no instant to begin with, so there is no business time to tell."""
 
 

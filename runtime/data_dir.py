@@ -13,6 +13,7 @@
 A directory that we did not make keeps its mode and its owner, whatever they are.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -21,10 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from runtime.account import server_account
+from runtime.account import AccountMissing, server_account
+from runtime.unusable import Unusable
 
 
-class DataDirUnusable(Exception):  # noqa: N818 - named by what is wrong
+class DataDirUnusable(Unusable):
     """The data directory, or something in it, cannot be made, read or written; the text says which and why."""
 
 
@@ -104,7 +106,7 @@ class DataDir:
 def write_private(path: Path, content: bytes, *, replace: bool) -> None:
     """Write a file of mode 0600 whole or not at all. Without `replace` an existing file is left as it is."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with os.fdopen(open_private(draft, os.O_WRONLY | os.O_EXCL), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -119,6 +121,17 @@ def write_private(path: Path, content: bytes, *, replace: bool) -> None:
         draft.unlink(missing_ok=True)
 
 
+def open_private(path: Path, flags: int) -> int:
+    """Open a file, made with mode 0600 where it is missing. What root makes belongs to the folder's owner, who would
+    otherwise be kept out of his own data directory. Answers the descriptor, which the caller closes.
+    """
+    descriptor = os.open(path, flags | os.O_CREAT, 0o600)
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    return descriptor
+
+
 def _make_root(root: Path) -> None:
     """Make it 0700; as root 0710 with the server's group, so that the server, and nobody else, can pass through."""
     if root.is_dir():
@@ -126,5 +139,6 @@ def _make_root(root: Path) -> None:
     root.parent.mkdir(parents=True, exist_ok=True)
     root.mkdir(mode=0o700, exist_ok=True)
     if os.geteuid() == 0:
-        os.chown(root, -1, server_account().gid)
-        root.chmod(0o710)
+        with contextlib.suppress(AccountMissing):
+            os.chown(root, -1, server_account().gid)
+            root.chmod(0o710)

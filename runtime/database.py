@@ -15,12 +15,14 @@ import asyncpg
 import psycopg
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, func, make_url, select
 
 from runtime import store
 from runtime.data_dir import DataDir
-from runtime.embedded_postgres import EmbeddedPostgres, Say
+from runtime.embedded_postgres import EmbeddedPostgres, Say, running_server
 from runtime.settings import Settings
+from runtime.unusable import Unusable
 
 DATABASE = "barimt"
 """The database's name where the operator's URL names none."""
@@ -28,7 +30,7 @@ _MIGRATION_LOCK = 0x6D696772617465
 """Advisory lock held while migrating ("migrate" in ASCII)."""
 
 
-class DatabaseUnusable(Exception):  # noqa: N818 - named by what is wrong
+class DatabaseUnusable(Unusable):
     """The database cannot be reached, is too old, or is not ours; the text says which and what to do."""
 
 
@@ -130,7 +132,7 @@ class Database:
 @contextlib.contextmanager
 def open_database(settings: Settings, *, say: Say) -> Iterator[Database]:
     """Start or join the embedded server, or reach the operator's own; make roles and database where they are missing,
-    migrate, and answer the database. Raises `DatabaseUnusable`, `PostgresUnusable` or `DataDirUnusable`.
+    migrate, and answer the database. Raises `Unusable` of one kind or another.
     """
     data_dir = DataDir.make(settings.data_dir)
     with contextlib.ExitStack() as stack:
@@ -145,12 +147,25 @@ def open_database(settings: Settings, *, say: Say) -> Iterator[Database]:
         yield database
 
 
+@contextlib.contextmanager
+def join_database(settings: Settings) -> Iterator[Database]:
+    """Answer the database that the parent process has opened: for its worker processes, which start nothing, migrate
+    nothing and stop nothing. Raises `Unusable` where no server is running.
+    """
+    data_dir = DataDir.make(settings.data_dir)
+    if settings.database_url is None:
+        admin = running_server(data_dir, settings.system_dir)
+    else:
+        admin = make_url(settings.database_url)
+    with contextlib.closing(Database(admin.set(database=_name_in(admin)), data_dir.passwords(LOGINS))) as database:
+        yield database
+
+
 def prepare_database(admin: URL, passwords: Mapping[str, str]) -> Database:
     """Make roles and database where they are missing, with the rights of `admin`, whose path names the database; see
     that every role can log in. Raises `DatabaseUnusable`.
     """
-    name = admin.database if admin.database not in (None, "", "postgres") else DATABASE
-    assert name is not None
+    name = _name_in(admin)
     try:
         with _connect(admin.set(database="postgres")) as connection:
             _require_version(connection)
@@ -159,15 +174,16 @@ def prepare_database(admin: URL, passwords: Mapping[str, str]) -> Database:
             _require_database(connection, name)
             database = Database(admin.set(database=name), passwords)
             for role in Role:
-                if not _can_log_in(database.url(role)):
-                    store.set_password(connection, role.login, passwords[role.login])
+                _see_login(connection, role, database.url(role), passwords[role.login])
     except psycopg.Error as error:
-        raise DatabaseUnusable(f"{admin.render_as_string()}: {error}") from error
+        raise DatabaseUnusable(f"{admin.set(drivername='postgresql').render_as_string()}: {error}") from error
     return database
 
 
 def migrate(url: str) -> None:
-    """Bring a database to the newest migration, in one transaction; several processes may ask at the same time."""
+    """Bring a database to the newest migration, in one transaction; several processes may ask at the same time. `url`
+    is the owner's. Raises `DatabaseUnusable` for a database that a newer version of this program has migrated.
+    """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
@@ -177,6 +193,8 @@ def migrate(url: str) -> None:
             # without parameters a statement goes to the server as it stands, with its percent signs and semicolons
             config.attributes["connection"] = connection.execution_options(no_parameters=True)
             command.upgrade(config, "head")
+    except CommandError as error:
+        raise DatabaseUnusable(f"The database was migrated by a newer version of this program: {error}") from error
     finally:
         engine.dispose()
 
@@ -186,12 +204,18 @@ def _connect(url: URL) -> psycopg.Connection:
     return psycopg.connect(text_url, autocommit=True, connect_timeout=10, application_name="barimt-setup")
 
 
-def _can_log_in(url: str) -> bool:
+def _name_in(admin: URL) -> str:
+    """Answer the name of our database; a URL that names none, or the one that every server has, means the default."""
+    return admin.database if admin.database and admin.database != "postgres" else DATABASE
+
+
+def _see_login(connection: psycopg.Connection, role: Role, url: str, password: str) -> None:
+    """See that a role can log in, setting its password where it is another one."""
     try:
         psycopg.connect(url, connect_timeout=10).close()
     except psycopg.OperationalError:
-        return False
-    return True
+        store.set_password(connection, role.login, password)
+        psycopg.connect(url, connect_timeout=10).close()
 
 
 def _require_version(connection: psycopg.Connection) -> None:

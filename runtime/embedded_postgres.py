@@ -20,6 +20,7 @@ from runtime.data_dir import DataDir
 from runtime.postgres_binaries import PostgresUnusable, binaries_for, find_binaries
 from runtime.postgres_home import PORT, SUPERUSER, Home, Ownership, find_home
 from runtime.postgres_remains import PATIENCE_S, stop_remains
+from runtime.unusable import Unusable
 
 Say = Callable[[str], None]
 """Shows one line to whoever started us; may be called from another thread."""
@@ -48,7 +49,7 @@ class EmbeddedPostgres:
         self._system_dir = system_dir
         self._options = dict(options or {})
         self._socket_dir: Path | None = None
-        self._failure: Exception | None = None
+        self._failure: Unusable | None = None
         self._settled = threading.Event()
         self._stopping = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="embedded-postgres", daemon=True)
@@ -63,9 +64,9 @@ class EmbeddedPostgres:
         except BaseException:
             self.stop()
             raise
-        if self._failure is not None:
+        if self._socket_dir is None:
             self.stop()
-            raise self._failure
+            raise self._failure or PostgresUnusable("PostgreSQL could not be started")
         return self
 
     def __exit__(
@@ -78,51 +79,62 @@ class EmbeddedPostgres:
         self._stopping.set()
         self._keeper.join()
 
-    def url(self, database: str = "postgres") -> URL:
+    def url(self) -> URL:
         """Answer the superuser's address, good for this user on this machine."""
         assert self._socket_dir is not None, "the server has not been started"
-        query = {"host": str(self._socket_dir), "port": str(PORT)}
-        return URL.create("postgresql+psycopg", username=SUPERUSER, database=database, query=query)
+        return _url(self._socket_dir)
 
     def _keep(self) -> None:
         """Own the server or wait to own it, until told to stop. Runs in its own thread, alone with the process."""
         try:
             home = find_home(self._data_dir, self._system_dir)
             with Ownership(home) as ownership:
+                waiting = _Patience(
+                    self._say, "Waiting for PostgreSQL, which another process of this data directory starts"
+                )
                 while not self._stopping.is_set():
                     if ownership.take():
                         self._own(home, ownership)
-                    elif not self._settled.is_set() and (socket_dir := ownership.announced()) is not None:
-                        self._socket_dir = socket_dir
-                        self._settled.set()
+                    elif not self._settled.is_set():
+                        self._join(ownership.announced())
+                        waiting.tell()
                     self._stopping.wait(_WATCH_S)
-        except (PostgresUnusable, OSError) as error:
+        except Unusable as error:
             self._failure = error
+        except OSError as error:
+            self._failure = PostgresUnusable(f"PostgreSQL could not be started: {error}")
         finally:
+            self._settled.set()
+
+    def _join(self, socket_dir: Path | None) -> None:
+        if socket_dir is not None:
+            self._socket_dir = socket_dir
             self._settled.set()
 
     def _own(self, home: Home, ownership: Ownership) -> None:
         """Run the server, again and again should it die, until told to stop."""
         while not self._stopping.is_set():
             try:
-                process = self._start(home)
-                if self._become_ready(home, process):
-                    self._socket_dir = home.socket_dir()
-                    ownership.announce(self._socket_dir)
-                    self._settled.set()
-                    self._watch(process)
-            except (PostgresUnusable, OSError) as error:
+                self._run(home, ownership)
+            except (Unusable, OSError) as error:
                 if not self._settled.is_set():
                     raise
                 self._say(f"PostgreSQL cannot be started again, trying on: {error}")
                 self._stopping.wait(_RETRY_S)
-                continue
-            finally:
-                ownership.announce(None)
-                self.postmaster = None
+
+    def _run(self, home: Home, ownership: Ownership) -> None:
+        """Run the server once, from its start to its end."""
+        process = self._start(home)
+        try:
+            if self._become_ready(home, process):
+                self._join(home.socket_dir())
+                ownership.announce(self._socket_dir)
+                self._watch(process)
+        finally:
+            ownership.announce(None)
             self._end(process)
 
-    def _start(self, home: Home) -> "subprocess.Popen[bytes]":
+    def _start(self, home: Home) -> subprocess.Popen[bytes]:
         if home.log.exists() and home.log.stat().st_size > LOG_BYTES_MAX:
             home.log.replace(home.log.with_suffix(".log.1"))
         binaries = binaries_for(home.account, find_binaries(home.major()), self._system_dir)
@@ -144,31 +156,28 @@ class EmbeddedPostgres:
         command = [binaries.program("postgres"), "-D", str(home.cluster)]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        with home.log.open("ab") as log:
-            process = home.account.spawn(command, output=log.fileno())
+        process = home.spawn(command)
         self.postmaster = process.pid
         return process
 
-    def _become_ready(self, home: Home, process: "subprocess.Popen[bytes]") -> bool:
+    def _become_ready(self, home: Home, process: subprocess.Popen[bytes]) -> bool:
         """Wait until the server takes connections, however long it recovers; answer no when told to stop meanwhile."""
-        started = told = time.monotonic()
+        recovering = _Patience(self._say, "PostgreSQL is recovering what an unclean stop left behind")
         while not _is_ready(home, process.pid):
             if process.poll() is not None:
                 raise PostgresUnusable(f"PostgreSQL did not start; see {home.log}:\n{home.log_tail()}")
             if self._stopping.wait(_POLL_S):
                 return False
-            if time.monotonic() - told > _TELL_EVERY_S:
-                told = time.monotonic()
-                self._say(f"PostgreSQL is recovering what an unclean stop left ({told - started:.0f} s so far)")
+            recovering.tell()
         return True
 
-    def _watch(self, process: "subprocess.Popen[bytes]") -> None:
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
         while process.poll() is None and not self._stopping.wait(_WATCH_S):
             pass
         if not self._stopping.is_set():
             self._say(f"PostgreSQL ended unasked (status {process.returncode}); starting it again")
 
-    def _end(self, process: "subprocess.Popen[bytes]") -> None:
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
         """See the server's end: ask for a fast shutdown, and after long patience for an immediate one."""
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
@@ -178,10 +187,44 @@ class EmbeddedPostgres:
             self._say("PostgreSQL does not end; stopping it at once, its next start will recover")
             process.send_signal(signal.SIGQUIT)
             process.wait()
+        self.postmaster = None
+
+
+class _Patience:
+    """Says now and then that something is still going on, and for how long."""
+
+    def __init__(self, say: Say, what: str) -> None:
+        self._say = say
+        self._what = what
+        self._started = self._told = time.monotonic()
+
+    def tell(self) -> None:
+        now = time.monotonic()
+        if now - self._told > _TELL_EVERY_S:
+            self._told = now
+            self._say(f"{self._what} ({now - self._started:.0f} s so far)")
+
+
+def running_server(data_dir: DataDir, system_dir: Path) -> URL:
+    """Answer the superuser's address of the server that another process runs for this data directory. Raises
+    `PostgresUnusable` where none is ready.
+    """
+    with Ownership(find_home(data_dir, system_dir)) as ownership:
+        socket_dir = ownership.announced()
+    if socket_dir is None:
+        raise PostgresUnusable(f"No PostgreSQL server is running for the data directory {data_dir.root}")
+    return _url(socket_dir)
+
+
+def _url(socket_dir: Path) -> URL:
+    query = {"host": str(socket_dir), "port": str(PORT)}
+    return URL.create("postgresql+psycopg", username=SUPERUSER, database="postgres", query=query)
 
 
 def _is_ready(home: Home, pid: int) -> bool:
     """Whether the server says in its pid file (line 1 its number, line 8 its state) that it takes connections."""
-    path = home.cluster / "postmaster.pid"
-    lines = path.read_text().splitlines() if path.exists() else []
+    try:
+        lines = (home.cluster / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return False
     return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"  # noqa: PLR2004 - see above

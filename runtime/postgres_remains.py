@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 
+from runtime.postgres_binaries import PostgresUnusable
 from runtime.postgres_home import Home
 
 PATIENCE_S = 60
@@ -18,13 +19,13 @@ def stop_remains(home: Home) -> bool:
 
     Only the holder of the home's lock may call this. The pid file goes because its number may live on as a zombie
     (under a process 1 that does not reap) or as somebody else, either of which would keep a new server from starting;
-    that is safe only since no process of the cluster is left.
+    that is safe only since no process of the cluster is left. Raises `PostgresUnusable` where that cannot be told.
     """
     found = bool(processes := cluster_processes(home))
     started = time.monotonic()
     while processes:
         hard = time.monotonic() - started > PATIENCE_S
-        _ask_to_end(processes, home.cluster / "postmaster.pid", hard=hard)
+        _ask_to_end(processes, None if hard else _pid_in_file(home))
         time.sleep(0.05)
         processes = cluster_processes(home)
     (home.cluster / "postmaster.pid").unlink(missing_ok=True)
@@ -34,23 +35,35 @@ def stop_remains(home: Home) -> bool:
 def cluster_processes(home: Home) -> list[psutil.Process]:
     """Answer the living processes of a home's cluster: right user, right program, and its mark."""
     mark = home.mark
+    last = _pid_in_file(home)
     found = []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
+        try:
             line = process.cmdline()
             named = bool(line) and Path(line[0].split(":")[0]).name == "postgres" and mark in " ".join(line)
             if named and process.uids().effective == home.account.uid:
                 found.append(process)
+        except psutil.AccessDenied as error:
+            if process.pid == last:
+                raise PostgresUnusable(f"Process {last} may be an earlier server on {home.cluster}: {error}") from error
+        except psutil.NoSuchProcess:  # ended meanwhile, or a zombie
+            continue
     return found
 
 
-def _ask_to_end(processes: list[psutil.Process], pid_file: Path, *, hard: bool) -> None:
-    """Ask the postmaster for a fast shutdown; where it is gone, or patience is, tell all to quit at once."""
-    with contextlib.suppress(psutil.Error):
-        first = pid_file.read_text().partition("\n")[0] if pid_file.exists() else ""
-        postmaster = next((process for process in processes if str(process.pid) == first), None)
-        if postmaster is not None and not hard:
-            postmaster.send_signal(signal.SIGINT)
-            return
-        for process in processes:
-            process.send_signal(signal.SIGQUIT)
+def _pid_in_file(home: Home) -> int | None:
+    """Answer the postmaster's number as it wrote it down, dead or alive."""
+    with contextlib.suppress(OSError, ValueError):
+        return int((home.cluster / "postmaster.pid").read_text().partition("\n")[0])
+    return None
+
+
+def _ask_to_end(processes: list[psutil.Process], postmaster: int | None) -> None:
+    """Ask the postmaster for a fast shutdown; where it is not among the living, tell all to quit at once."""
+    orphaned = postmaster not in {process.pid for process in processes}
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if orphaned:
+                process.send_signal(signal.SIGQUIT)
+            elif process.pid == postmaster:
+                process.send_signal(signal.SIGINT)

@@ -11,13 +11,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from runtime.embedded_postgres import SYSTEM_DIR
+from runtime.unusable import Unusable
 
 PREFIX = "BARIMT_"
 TEST_PREFIX = "BARIMT_TEST_"
 """Variables of the test run, which are no settings."""
 
 
-class SettingsInvalid(Exception):  # noqa: N818 - named by what is wrong
+class SettingsInvalid(Unusable):
     """A setting is not of its form. The text names each variable, what is wrong, and is fit to be shown as it is."""
 
 
