@@ -293,7 +293,7 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION pos.ensure_month(integer, integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pos.ensure_partition(regclass, text, integer, integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pos.ensure_month(integer, integer) TO barimt_gateway, barimt_claims;
+GRANT EXECUTE ON FUNCTION pos.ensure_month(integer, integer) TO barimt_gateway, barimt_claims, barimt_jobs;
 """
 
 GRANTS = """
@@ -324,6 +324,11 @@ GRANT SELECT, INSERT ON private.claim_owners TO barimt_claims;
 GRANT SELECT, UPDATE ON private.consumers TO barimt_claims;
 GRANT SELECT ON private.seller_people TO barimt_claims;
 
+-- Administration: enrolment of sellers, terminals (with the start link of their chain), consumers, officers, keys.
+GRANT INSERT, UPDATE ON pos.sellers, pos.vat_registrations, pos.clients, pos.keys, pos.terminals TO barimt_jobs;
+GRANT INSERT ON pos.key_lists, pos.chains, pos.receipts TO barimt_jobs;
+GRANT SELECT, INSERT, UPDATE ON auth.officers TO barimt_jobs;
+GRANT INSERT, UPDATE ON private.consumers, private.seller_people TO barimt_jobs;
 GRANT SELECT ON claims.claims, claims.held, claims.sightings TO barimt_officer, barimt_jobs;
 GRANT SELECT ON private.claim_owners, private.consumers, private.seller_people TO barimt_jobs;
 """

@@ -1,0 +1,271 @@
+"""The decisions of one transaction: its orders taken one after another over what was loaded. No I/O.
+
+A `Chunk` starts from locked chains and loaded predecessors, advances them in memory and gathers what is to be stored,
+so that two orders of one transaction on one terminal, or on one bundle, see each other.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from kernel.clock import business_date
+from receipts.chain import Draft, Head, Link, advance
+from receipts.document import Document, decode_document
+from receipts.ids import ReceiptId
+from receipts.orders import (
+    AlreadyVoid,
+    ChainKeys,
+    ClockAhead,
+    InvoiceUnknown,
+    Issued,
+    KeyReused,
+    NotCorrectable,
+    NotLatest,
+    Order,
+    SaleOrder,
+    TerminalClosed,
+    TerminalSuspended,
+    TerminalUnknown,
+    TooLate,
+    UnknownReceipt,
+    VoidOrder,
+    WrongSigner,
+)
+from receipts.receipt import Nature
+from receipts.rules import rules_on
+from receipts.stored import PartAmounts, ReceiptKey, StoredReceipt, stored_receipt
+from receipts.submission import Submission, document_of, payments_text
+
+
+@dataclass(frozen=True, slots=True)
+class LockedChain:
+    """A chain locked for this transaction, with its terminal's standing."""
+
+    head: Head
+    epoch: int
+    mode: str
+    suspended: bool
+    closed: bool
+    branch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """A correction or void of `receipt` by the link `by`."""
+
+    receipt: ReceiptKey
+    by: ReceiptKey
+    root: ReceiptKey
+    nature: int
+    issued_at: datetime
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a claim must follow: a row of the outbox."""
+
+    root: ReceiptKey
+    event: str
+    login_no: int | None
+    created_at: datetime
+
+
+@dataclass(slots=True)
+class Bundle:
+    """Where a root's bundle stands within the transaction: its root row and its last link."""
+
+    root: StoredReceipt
+    latest: StoredReceipt
+
+
+@dataclass(slots=True)
+class Chunk:
+    """One transaction's state: what was loaded, and what is to be stored."""
+
+    now: datetime
+    chain_keys: ChainKeys
+    chains: dict[tuple[int, int], LockedChain]
+    bundles: dict[ReceiptId, Bundle] = field(default_factory=dict)
+    invoices: dict[ReceiptId, StoredReceipt] = field(default_factory=dict)
+    heads: dict[tuple[int, int], Head] = field(default_factory=dict)
+    receipts: list[StoredReceipt] = field(default_factory=list)
+    keys: list[tuple[Order, ReceiptKey]] = field(default_factory=list)
+    successors: list[Successor] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+def issue(chunk: Chunk, order: Order) -> Issued:
+    """Issue one order into the chunk, or raise the refusal of the rule that says no; then nothing has changed."""
+    receipt, bundle = _issue_sale(chunk, order) if isinstance(order, SaleOrder) else _issue_void(chunk, order)
+    chunk.receipts.append(receipt)
+    chunk.keys.append((order, receipt.key))
+    return Issued(receipt, bundle.root.receipt_hash if bundle else receipt.receipt_hash, repeated=False)
+
+
+def repeat(order: Order, content_hash: bytes, receipt: StoredReceipt, root_hash: bytes) -> Issued:
+    """Answer the first receipt again for the same key and content; refuse other content, naming what differs."""
+    if content_hash != order.content_hash:
+        raise KeyReused(field=first_difference(order, receipt))
+    return Issued(receipt, root_hash, repeated=True)
+
+
+def _issue_sale(chunk: Chunk, order: SaleOrder) -> tuple[StoredReceipt, Bundle | None]:
+    submission, priced = order.submission, order.priced
+    chain = _chain(chunk, order)
+    issued_at = _issued_at(chunk.now, submission.sold_at)
+    bundle = None if submission.corrects is None else _correctable(chunk, submission, submission.corrects)
+    if submission.pays_invoice is not None:
+        _check_invoice(chunk, submission.pays_invoice)
+    document = document_of(submission, priced)
+    if bundle is not None:
+        document = replace(document, root_id=bundle.root.id, previous_id=bundle.latest.id)
+    draft = Draft(
+        submission.nature,
+        submission.business,
+        lottery=priced.lottery if bundle is None else bundle.root.kind_of.lottery,
+        branch=chain.branch if submission.branch is None else submission.branch,
+        total_mongo=priced.total_mongo,
+        vat_mongo=priced.vat_mongo,
+        document=document,
+        part_sellers=priced.part_sellers,
+    )
+    receipt = stored_receipt(
+        _advance(chunk, chain, draft, issued_at),
+        [
+            PartAmounts(seller, part.tax_type, part.total_mongo, part.vat_mongo, part.city_tax_mongo)
+            for seller, part in zip(priced.part_sellers, priced.parts, strict=True)
+        ],
+        received_at=chunk.now,
+        computed_vat_mongo=priced.computed_vat_mongo,
+        root=bundle.root if bundle else None,
+        reference=submission.reference,
+        payments=payments_text(submission.payments),
+    )
+    if bundle is not None:
+        _follow(chunk, bundle, receipt, None)
+    elif submission.consumer_no is not None:
+        chunk.events.append(Event(receipt.key, "easy", submission.consumer_no, chunk.now))
+    return receipt, bundle
+
+
+def _issue_void(chunk: Chunk, order: VoidOrder) -> tuple[StoredReceipt, Bundle]:
+    chain = _chain(chunk, order)
+    bundle = _bundle(chunk, order.receipt)
+    latest = bundle.latest
+    draft = Draft(
+        Nature.VOID,
+        latest.kind_of.business,
+        lottery=False,
+        branch=latest.branch,
+        total_mongo=-latest.total_mongo,
+        vat_mongo=-latest.vat_mongo,
+        document=Document(root_id=bundle.root.id, previous_id=latest.id, reason=order.reason),
+    )
+    receipt = stored_receipt(
+        _advance(chunk, chain, draft, chunk.now),
+        [
+            PartAmounts(part.merchant, part.tax_type, -part.total_mongo, -part.vat_mongo, -part.city_tax_mongo)
+            for part in latest.amounts
+        ],
+        received_at=chunk.now,
+        computed_vat_mongo=-latest.computed_vat_mongo,
+        root=bundle.root,
+    )
+    _follow(chunk, bundle, receipt, order.reason)
+    return receipt, bundle
+
+
+def _chain(chunk: Chunk, order: Order) -> LockedChain:
+    terminal = f"{order.terminal:08d}"
+    chain = chunk.chains.get((order.seller, order.terminal))
+    if chain is None:
+        raise TerminalUnknown(terminal=terminal)
+    if chain.mode != "gateway":
+        raise WrongSigner(terminal=terminal)
+    if chain.closed:
+        raise TerminalClosed(terminal=terminal)
+    if chain.suspended:
+        raise TerminalSuspended(terminal=terminal)
+    return chain
+
+
+def _advance(chunk: Chunk, chain: LockedChain, draft: Draft, issued_at: datetime) -> Link:
+    at = chain.head.seller, chain.head.terminal
+    key = chunk.chain_keys(*at, chain.epoch)
+    link, chunk.heads[at] = advance(chunk.heads.get(at, chain.head), draft, issued_at=issued_at, key=key)
+    return link
+
+
+def _issued_at(now: datetime, sold_at: datetime | None) -> datetime:
+    if sold_at is None:
+        return now
+    rules = rules_on(business_date(now))
+    if sold_at > now + timedelta(seconds=rules.clock_ahead_seconds):
+        raise ClockAhead(seconds=str(rules.clock_ahead_seconds))
+    if sold_at < now - timedelta(hours=rules.late_issue_hours):
+        raise TooLate(hours=str(rules.late_issue_hours))
+    return sold_at
+
+
+def _bundle(chunk: Chunk, named: ReceiptId) -> Bundle:
+    bundle = chunk.bundles.get(named)
+    if bundle is None:
+        raise UnknownReceipt
+    if bundle.latest.kind_of.nature is Nature.VOID:
+        raise AlreadyVoid
+    if bundle.latest.id != named:
+        raise NotLatest(latest=str(bundle.latest.id))
+    if bundle.root.kind_of.nature in {Nature.TRAINING, Nature.START, Nature.CLOSING}:
+        raise NotCorrectable
+    return bundle
+
+
+def _correctable(chunk: Chunk, submission: Submission, named: ReceiptId) -> Bundle:
+    bundle = _bundle(chunk, named)
+    if bundle.root.kind_of.business is not submission.business:
+        raise NotCorrectable
+    return bundle
+
+
+def _check_invoice(chunk: Chunk, named: ReceiptId) -> None:
+    invoice = chunk.invoices.get(named)
+    if invoice is None or invoice.kind_of.nature is not Nature.INVOICE:
+        raise InvoiceUnknown
+
+
+def _follow(chunk: Chunk, bundle: Bundle, receipt: StoredReceipt, reason: str | None) -> None:
+    nature = receipt.kind_of.nature
+    chunk.successors.append(
+        Successor(bundle.latest.key, receipt.key, bundle.root.key, nature, receipt.issued_at, reason)
+    )
+    event = "void" if nature is Nature.VOID else "correction"
+    chunk.events.append(Event(bundle.root.key, event, None, chunk.now))
+    bundle.latest = receipt
+    chunk.bundles[receipt.id] = bundle
+
+
+def first_difference(order: Order, receipt: StoredReceipt) -> str:
+    """Answer the JSON Pointer of the first field in which an order differs from the receipt of the same key."""
+    stored = decode_document(receipt.document)
+    if isinstance(order, VoidOrder):
+        return "/reason" if stored.previous_id == order.receipt else "/id"
+    submission = order.submission
+    if stored.reason is not None or stored.previous_id != submission.corrects:
+        return "/corrects"
+    asked = document_of(submission, order.priced)
+    for name in ("sold_at", "reference", "buyer_tin", "pays_invoice", "district"):
+        if getattr(stored, name) != getattr(asked, name):
+            return f"/{name}"
+    if (path := _first_difference_in_parts(stored, asked)) is not None:
+        return path
+    return "/payments" if receipt.payments != payments_text(submission.payments) else "/consumer_no"
+
+
+def _first_difference_in_parts(stored: Document, asked: Document) -> str | None:
+    if len(stored.parts) != len(asked.parts):
+        return "/parts"
+    for at, (old, new) in enumerate(zip(stored.parts, asked.parts, strict=True)):
+        for name in ("merchant_tin", "tax_type", "total_mongo", "vat_mongo", "city_tax_mongo", "lines"):
+            if getattr(old, name) != getattr(new, name):
+                return f"/parts/{at}/{'seller_tin' if name == 'merchant_tin' else name}"
+    return None

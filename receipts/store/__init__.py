@@ -1,0 +1,1 @@
+"""The SQL of receipts: what each verb reads and writes, by subject."""

@@ -1,0 +1,183 @@
+"""SQL of issuing (asyncpg, hot path): heads, idempotency keys, predecessors, and the rows of a chunk."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+
+from asyncpg import Connection
+
+from kernel.clock import Month
+from receipts.chain import Head
+from receipts.chunk import Event, LockedChain, Successor
+from receipts.orders import Order
+from receipts.stored import ReceiptKey, StoredReceipt
+
+_COLUMNS = ", ".join(field.name for field in fields(StoredReceipt))
+_QUALIFIED = ", ".join("r." + field.name for field in fields(StoredReceipt))
+_PLACES = ", ".join(f"${at}" for at in range(1, len(fields(StoredReceipt)) + 1))
+
+LOCK_CHAINS = """
+SELECT c.seller, c.terminal, c.counter, c.head_hash, c.turnover_mongo, c.day, c.next_number, c.last_issued_at,
+       t.epoch, t.mode, t.suspended_at IS NOT NULL AS suspended, t.closed_at IS NOT NULL AS closed, t.branch
+FROM pos.chains c JOIN pos.terminals t USING (seller, terminal)
+JOIN unnest($1::bigint[], $2::int[]) AS wanted (seller, terminal) USING (seller, terminal)
+ORDER BY c.seller, c.terminal FOR NO KEY UPDATE OF c
+"""
+FIND_KEYS = """
+SELECT i.client_id, i.key, i.content_hash, i.seller, i.terminal, i.day, i.number
+FROM pos.idempotency i
+JOIN unnest($1::bigint[], $2::text[], $3::text[]) AS asked (seller, client_id, key) USING (seller, client_id, key)
+WHERE i.received_month IN ($4, $4 - 1)
+"""
+FIND_RECEIPTS = f"""
+SELECT {_QUALIFIED} FROM pos.receipts r
+JOIN unnest($1::bigint[], $2::int[], $3::int[], $4::int[]) AS wanted (seller, terminal, day, number)
+  USING (seller, terminal, day, number)
+"""  # noqa: S608 - column names only
+LOCK_RECEIPTS = FIND_RECEIPTS + "ORDER BY r.seller, r.terminal, r.day, r.number FOR NO KEY UPDATE OF r"
+FIND_LATEST = """
+SELECT s.seller, s.root_terminal, s.root_day, s.root_number, s.by_terminal, s.by_day, s.by_number
+FROM pos.successors s
+JOIN unnest($1::bigint[], $2::int[], $3::int[], $4::int[]) AS wanted (seller, root_terminal, root_day, root_number)
+  USING (seller, root_terminal, root_day, root_number)
+LEFT JOIN pos.successors later ON (later.seller, later.terminal, later.day, later.number)
+                                = (s.seller, s.by_terminal, s.by_day, s.by_number)
+WHERE later.seller IS NULL
+"""
+ADD_RECEIPT = f"INSERT INTO pos.receipts ({_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608 - column names only
+MOVE_CHAINS = """
+UPDATE pos.chains c SET counter = m.counter, head_hash = m.head_hash, turnover_mongo = m.turnover_mongo, day = m.day,
+       next_number = m.next_number, last_issued_at = m.last_issued_at
+FROM unnest($1::bigint[], $2::int[], $3::bigint[], $4::bytea[], $5::bigint[], $6::int[], $7::int[], $8::timestamptz[])
+  AS m (seller, terminal, counter, head_hash, turnover_mongo, day, next_number, last_issued_at)
+WHERE c.seller = m.seller AND c.terminal = m.terminal
+"""
+ADD_KEYS = """
+INSERT INTO pos.idempotency (seller, client_id, key, received_month, content_hash, terminal, day, number)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::bytea[], $6::int[], $7::int[], $8::int[])
+"""
+ADD_SUCCESSOR = """
+INSERT INTO pos.successors (seller, terminal, day, number, by_terminal, by_day, by_number,
+                            root_terminal, root_day, root_number, nature, issued_at, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+"""
+ADD_EVENT = """
+INSERT INTO pos.outbox (seller, root_terminal, root_day, root_number, event, login_no, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """What an idempotency key was used for."""
+
+    content_hash: bytes
+    receipt: ReceiptKey
+
+
+async def ensure_month(connection: Connection, month: Month) -> None:
+    """Make the partitions of a month where they are not there yet."""
+    await connection.execute("SELECT pos.ensure_month($1, $2)", month.year, month.number)
+
+
+async def lock_chains(
+    connection: Connection, terminals: Iterable[tuple[int, int]]
+) -> dict[tuple[int, int], LockedChain]:
+    """Lock chains in one order (seller, terminal) and answer where they stand."""
+    sellers, numbers = _columns(terminals, 2)
+    locked = {}
+    for row in await connection.fetch(LOCK_CHAINS, sellers, numbers):
+        head = Head(*(row[at] for at in range(8)))
+        locked[head.seller, head.terminal] = LockedChain(
+            head, row["epoch"], row["mode"], row["suspended"], row["closed"], row["branch"]
+        )
+    return locked
+
+
+async def find_keys(
+    connection: Connection, asked: Iterable[tuple[int, str, str]], received_month: int
+) -> dict[tuple[str, str], KnownKey]:
+    """Answer what idempotency keys (seller, client, key) were used for this month or last, by (client, key)."""
+    rows = await connection.fetch(FIND_KEYS, *_columns(asked, 3), received_month)
+    return {
+        (row["client_id"], row["key"]): KnownKey(
+            row["content_hash"], (row["seller"], row["terminal"], row["day"], row["number"])
+        )
+        for row in rows
+    }
+
+
+async def find_receipts(
+    connection: Connection, keys: Iterable[ReceiptKey], *, lock: bool = False
+) -> dict[ReceiptKey, StoredReceipt]:
+    """Answer receipts by primary key; with `lock` their rows are locked in the order of the key."""
+    columns = _columns(keys, 4)
+    if not columns[0]:
+        return {}
+    rows = await connection.fetch(LOCK_RECEIPTS if lock else FIND_RECEIPTS, *columns)
+    return {receipt.key: receipt for receipt in (StoredReceipt(*row) for row in rows)}
+
+
+async def find_latest(connection: Connection, roots: Iterable[ReceiptKey]) -> dict[ReceiptKey, ReceiptKey]:
+    """Answer for each root that has successors the last link of its correction chain."""
+    columns = _columns(roots, 4)
+    if not columns[0]:
+        return {}
+    rows = await connection.fetch(FIND_LATEST, *columns)
+    return {(row[0], row[1], row[2], row[3]): (row[0], row[4], row[5], row[6]) for row in rows}
+
+
+async def add_receipts(connection: Connection, receipts: Sequence[StoredReceipt]) -> None:
+    """Store the links of a chunk."""
+    await connection.executemany(ADD_RECEIPT, [_row(receipt) for receipt in receipts])
+
+
+async def move_chains(connection: Connection, heads: Sequence[Head]) -> None:
+    """Store where the chains stand now."""
+    await connection.execute(
+        MOVE_CHAINS,
+        [head.seller for head in heads],
+        [head.terminal for head in heads],
+        [head.counter for head in heads],
+        [head.previous_hash for head in heads],
+        [head.turnover_mongo for head in heads],
+        [head.day for head in heads],
+        [head.next_number for head in heads],
+        [head.last_issued_at for head in heads],
+    )
+
+
+async def add_keys(connection: Connection, issued: Sequence[tuple[Order, ReceiptKey]], received_month: int) -> None:
+    """Remember which receipt was issued for which order."""
+    orders = [order for order, _ in issued]
+    await connection.execute(
+        ADD_KEYS,
+        [order.seller for order in orders],
+        [order.client_id for order in orders],
+        [order.key for order in orders],
+        [received_month] * len(orders),
+        [order.content_hash for order in orders],
+        *([receipt[at] for _, receipt in issued] for at in (1, 2, 3)),
+    )
+
+
+async def add_successors(connection: Connection, successors: Sequence[Successor]) -> None:
+    """Store what followed which receipt; a second successor of one predecessor breaks the key."""
+    rows = [(*s.receipt, *s.by[1:], *s.root[1:], s.nature, s.issued_at, s.reason) for s in successors]
+    await connection.executemany(ADD_SUCCESSOR, rows)
+
+
+async def add_events(connection: Connection, events: Sequence[Event]) -> None:
+    """Leave word for the claims side."""
+    await connection.executemany(ADD_EVENT, [(*e.root, e.event, e.login_no, e.created_at) for e in events])
+
+
+def _row(receipt: StoredReceipt) -> tuple[object, ...]:
+    return tuple(getattr(receipt, name) for name in _NAMES)
+
+
+_NAMES = tuple(field.name for field in fields(StoredReceipt))
+
+
+def _columns(rows: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return columns or [[] for _ in range(width)]

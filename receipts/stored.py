@@ -1,0 +1,151 @@
+"""A receipt as it is stored: one row a link, the same fields in the same order as the table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from receipts.chain import Link
+from receipts.ids import ReceiptId
+from receipts.receipt import Kind
+
+ReceiptKey = tuple[int, int, int, int]
+"""seller, terminal, day, number: the primary key of a receipt."""
+
+
+class PartAmounts(NamedTuple):
+    """What one part adds up to: merchant (seller number), tax type, and amounts in möngö (negative in a void)."""
+
+    merchant: int
+    tax_type: int
+    total_mongo: int
+    vat_mongo: int
+    city_tax_mongo: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReceipt:
+    """A row of pos.receipts. Arrays have one entry a part; a void's amounts are negative."""
+
+    seller: int
+    terminal: int
+    day: int
+    number: int
+    branch: int
+    root_terminal: int
+    root_day: int
+    root_number: int
+    issued_at: datetime
+    received_at: datetime
+    kind: int
+    counter: int
+    total_mongo: int
+    vat_mongo: int
+    city_tax_mongo: int
+    turnover_mongo: int
+    cose: bytes
+    receipt_hash: bytes
+    document: bytes
+    document_hash: bytes
+    reference: str | None
+    payments: str | None
+    computed_vat_mongo: int
+    part_merchants: list[int]
+    part_tax_types: list[int]
+    part_totals_mongo: list[int]
+    part_vats_mongo: list[int]
+    part_city_taxes_mongo: list[int]
+
+    @property
+    def id(self) -> ReceiptId:
+        """The receipt's id."""
+        return ReceiptId(self.seller, self.branch, self.day, self.number, self.terminal)
+
+    @property
+    def key(self) -> tuple[int, int, int, int]:
+        """The primary key: seller, terminal, day, number."""
+        return self.seller, self.terminal, self.day, self.number
+
+    @property
+    def root_key(self) -> tuple[int, int, int, int]:
+        """The primary key of the root."""
+        return self.seller, self.root_terminal, self.root_day, self.root_number
+
+    @property
+    def part_ids(self) -> list[ReceiptId]:
+        """The ids of the parts, in their order."""
+        return [
+            ReceiptId(merchant, self.branch, self.day, self.number + at, self.terminal)
+            for at, merchant in enumerate(self.part_merchants, 1)
+        ]
+
+    @property
+    def amounts(self) -> list[PartAmounts]:
+        """What the parts add up to."""
+        return [
+            PartAmounts(*part)
+            for part in zip(
+                self.part_merchants,
+                self.part_tax_types,
+                self.part_totals_mongo,
+                self.part_vats_mongo,
+                self.part_city_taxes_mongo,
+                strict=True,
+            )
+        ]
+
+    @property
+    def kind_of(self) -> Kind:
+        """The kind as values."""
+        kind = Kind.of_int(self.kind)
+        assert kind is not None
+        return kind
+
+    @property
+    def issued_at_utc(self) -> datetime:
+        """The time of issue, aware and in UTC whatever the driver hands out."""
+        return self.issued_at.astimezone(UTC)
+
+
+def stored_receipt(
+    link: Link,
+    amounts: Sequence[PartAmounts],
+    *,
+    received_at: datetime,
+    computed_vat_mongo: int,
+    root: StoredReceipt | None = None,
+    reference: str | None = None,
+    payments: str | None = None,
+) -> StoredReceipt:
+    """Answer the row of a new link; without `root` it is its own root."""
+    at = link.id
+    return StoredReceipt(
+        seller=at.seller,
+        terminal=at.terminal,
+        day=at.day,
+        number=at.number,
+        branch=at.branch,
+        root_terminal=root.terminal if root else at.terminal,
+        root_day=root.day if root else at.day,
+        root_number=root.number if root else at.number,
+        issued_at=link.issued_at,
+        received_at=received_at,
+        kind=link.kind.to_int(),
+        counter=link.counter,
+        total_mongo=sum(part.total_mongo for part in amounts),
+        vat_mongo=sum(part.vat_mongo for part in amounts),
+        city_tax_mongo=sum(part.city_tax_mongo for part in amounts),
+        turnover_mongo=link.turnover_mongo,
+        cose=link.cose,
+        receipt_hash=link.receipt_hash,
+        document=link.document,
+        document_hash=link.document_hash,
+        reference=reference,
+        payments=payments,
+        computed_vat_mongo=computed_vat_mongo,
+        part_merchants=[part.merchant for part in amounts],
+        part_tax_types=[part.tax_type for part in amounts],
+        part_totals_mongo=[part.total_mongo for part in amounts],
+        part_vats_mongo=[part.vat_mongo for part in amounts],
+        part_city_taxes_mongo=[part.city_tax_mongo for part in amounts],
+    )
