@@ -23,6 +23,7 @@ from runtime.postgres_binaries import Binaries, PostgresUnusable, make_system_di
 SUPERUSER = "barimt_superuser"
 """The cluster's superuser: no password, logs in through the socket, and only as us (peer authentication)."""
 PORT = 5432
+SOCKET = f".s.PGSQL.{PORT}"
 SOCKET_PATH_MAX = 100
 """Bytes. Linux allows 107 and macOS 103 for a socket's path."""
 
@@ -61,7 +62,7 @@ class Home:
     def socket_dir(self) -> Path:
         """Answer the folder of the server's socket, made 0700: here, or with a short name in /tmp."""
         here = self.folder / "run"
-        if len(os.fsencode(here / f".s.PGSQL.{PORT}")) > SOCKET_PATH_MAX:
+        if len(os.fsencode(here / SOCKET)) > SOCKET_PATH_MAX:
             digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]
             here = Path(f"/tmp/barimt-{self.account.uid}-{digest}")  # noqa: S108 - owner and mode are checked below
         if not here.is_symlink() and not here.exists():

@@ -8,16 +8,16 @@ from pathlib import Path
 import psutil
 
 from runtime.postgres_binaries import PostgresUnusable
-from runtime.postgres_home import Home
+from runtime.postgres_home import SOCKET, Home
 
 PATIENCE_S = 60
 """After this long without an end, a server is stopped the hard way; its next start recovers."""
 
 
 def stop_remains(home: Home) -> bool:
-    """Stop every process of the home's cluster and remove its stale pid file; answer whether there was any.
+    """Stop every process of the home's cluster and remove its stale lock files; answer whether there was any.
 
-    Only the holder of the home's lock may call this. The pid file goes because its number may live on as a zombie
+    Only the holder of the home's lock may call this. The lock files go because their number may live on as a zombie
     (under a process 1 that does not reap) or as somebody else, either of which would keep a new server from starting;
     that is safe only since no process of the cluster is left. Raises `PostgresUnusable` where that cannot be told.
     """
@@ -28,7 +28,8 @@ def stop_remains(home: Home) -> bool:
         _ask_to_end(processes, None if hard else _pid_in_file(home))
         time.sleep(0.05)
         processes = cluster_processes(home)
-    (home.cluster / "postmaster.pid").unlink(missing_ok=True)
+    for lock_file in (home.cluster / "postmaster.pid", home.socket_dir() / f"{SOCKET}.lock"):
+        lock_file.unlink(missing_ok=True)
     return found
 
 

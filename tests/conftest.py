@@ -6,6 +6,7 @@
 import contextlib
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,6 +33,16 @@ def reachable_dir() -> Iterator[Path]:
         path = Path(name)
         path.chmod(0o711)
         yield path
+
+
+@pytest.fixture
+def open_dir(reachable_dir: Path, tmp_path: Path) -> Iterator[Path]:
+    """A directory of this test's own that every user may pass through, for a server of its own."""
+    path = reachable_dir / tmp_path.name
+    path.mkdir()
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -100,12 +111,15 @@ def data_dir(tmp_path: Path, run_passwords: Mapping[str, str]) -> DataDir:
 
 
 @pytest.fixture
-def settings(
-    data_dir: DataDir, system_dir: Path, server_url: URL, database_name: str, monkeypatch: pytest.MonkeyPatch
-) -> Settings:
-    """Settings with which `open_database` opens this test's own database; no variable of the caller's leaks in."""
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no setting of whoever runs the tests reach this one."""
     for name in [name for name in os.environ if name.startswith("BARIMT_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def settings(data_dir: DataDir, system_dir: Path, server_url: URL, database_name: str, no_variables: None) -> Settings:  # noqa: ARG001 - for its effect
+    """Settings with which `open_database` opens this test's own database."""
     url = server_url.set(drivername="postgresql", database=database_name).render_as_string(hide_password=False)
     return load_settings(data_dir=data_dir.root, system_dir=system_dir, database_url=url)
 

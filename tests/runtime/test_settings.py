@@ -1,17 +1,12 @@
 """What an operator sets is understood or refused by name."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from runtime.settings import SettingsInvalid, load_settings
 
-
-@pytest.fixture(autouse=True)
-def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("BARIMT_")]:
-        monkeypatch.delenv(name)
+pytestmark = pytest.mark.usefixtures("no_variables")
 
 
 class TestLoadSettings:

@@ -1,0 +1,346 @@
+"""The embedded server: keeps its data, survives being killed, is shared, and changes no directory that was there."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from runtime.account import CANDIDATES, Account, server_account
+from runtime.data_dir import DataDir
+from runtime.embedded_postgres import EmbeddedPostgres, running_server
+from runtime.postgres_binaries import PostgresUnusable, find_binaries
+from runtime.postgres_home import SOCKET_PATH_MAX, Home, Ownership, find_home
+from runtime.postgres_remains import cluster_processes, stop_remains
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another user")
+
+OWNER = """
+import sys
+from pathlib import Path
+from runtime.data_dir import DataDir
+from runtime.embedded_postgres import EmbeddedPostgres
+with EmbeddedPostgres(DataDir.make(Path(sys.argv[1])), say=print, system_dir=Path(sys.argv[2])) as server:
+    print(server.postmaster, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def start(open_dir: Path, system_dir: Path) -> Callable[..., EmbeddedPostgres]:
+    def make(where: Path | None = None, said: list[str] | None = None) -> EmbeddedPostgres:
+        say = print if said is None else said.append
+        return EmbeddedPostgres(DataDir.make(where or open_dir / "data"), say=say, system_dir=system_dir)
+
+    return make
+
+
+@contextlib.contextmanager
+def other_process(data_dir: Path, system_dir: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """Another process that owns the server; answers it and the postmaster's number, and ends it kindly."""
+    command = [sys.executable, "-c", OWNER, str(data_dir), str(system_dir)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        postmaster = next(int(line) for line in process.stdout if line.strip().isdigit())
+        yield process, postmaster
+
+
+def run(server: EmbeddedPostgres, statement: str) -> list[tuple[object, ...]]:
+    address = server.url().set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address, autocommit=True) as connection:
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def eventually(attempt: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(psycopg.OperationalError):
+            if attempt():
+                return
+        time.sleep(0.05)
+    pytest.fail(f"did not happen within {seconds} s")
+
+
+def note(server: EmbeddedPostgres) -> None:
+    run(server, "CREATE TABLE note AS SELECT 'kept' AS word")
+
+
+def noted(server: EmbeddedPostgres) -> bool:
+    return run(server, "SELECT word FROM note") == [("kept",)]
+
+
+class TestEmbeddedPostgres:
+    def test_keeps_its_data_between_starts(self, start: Callable[..., EmbeddedPostgres]) -> None:
+        with start() as server:
+            note(server)
+        said: list[str] = []
+        with start(said=said) as server:
+            assert noted(server)
+        assert said == []
+
+    def test_is_safe_from_the_start(self, start: Callable[..., EmbeddedPostgres]) -> None:
+        names = ("data_checksums", "password_encryption", "listen_addresses", "fsync", "server_encoding", "timezone")
+        with start() as server:
+            values = [run(server, f"SHOW {name}")[0][0] for name in names]
+            assert values == ["on", "scram-sha-256", "", "on", "UTF8", "UTC"]
+            (directory,) = run(server, "SHOW unix_socket_directories")[0]
+            assert stat.S_IMODE(Path(str(directory)).stat().st_mode) == 0o700
+            with pytest.raises(psycopg.OperationalError):
+                psycopg.connect(host=str(directory), user="barimt_gateway", dbname="postgres", password="guess")
+        assert not (Path(str(directory)) / ".s.PGSQL.5432").exists()
+
+    def test_starts_again_when_its_server_is_killed(self, start: Callable[..., EmbeddedPostgres]) -> None:
+        said: list[str] = []
+        with start(said=said) as server:
+            note(server)
+            first = server.postmaster
+            assert first is not None
+            os.kill(first, signal.SIGKILL)
+            eventually(lambda: server.postmaster not in (None, first) and noted(server))
+        assert any("starting it again" in line for line in said)
+
+    def test_survives_the_death_of_its_owner(
+        self, start: Callable[..., EmbeddedPostgres], open_dir: Path, system_dir: Path
+    ) -> None:
+        with other_process(open_dir / "data", system_dir) as (owner, postmaster):
+            owner.kill()
+        assert is_alive(postmaster)
+        said: list[str] = []
+        with start(said=said) as server:
+            assert not is_alive(postmaster)
+            note(server)
+        assert any("left behind" in line for line in said)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process stand in for process 1")
+    def test_starts_beside_a_dead_server_that_nobody_reaps(
+        self, start: Callable[..., EmbeddedPostgres], open_dir: Path, system_dir: Path
+    ) -> None:
+        with standing_in_for_process_1(), other_process(open_dir / "data", system_dir) as (owner, postmaster):
+            dying = [postmaster, *(child.pid for child in psutil.Process(postmaster).children())]
+            owner.kill()
+            os.kill(postmaster, signal.SIGKILL)
+            eventually(lambda: not any(is_alive(pid) for pid in dying))
+            with start() as server:
+                note(server)
+            for pid in dying:
+                os.waitpid(pid, 0)
+
+    def test_is_shared_by_processes_and_outlives_the_guest(
+        self, start: Callable[..., EmbeddedPostgres], open_dir: Path, system_dir: Path
+    ) -> None:
+        with other_process(open_dir / "data", system_dir) as (_, postmaster):
+            with start() as guest:
+                assert guest.postmaster is None
+                note(guest)
+            assert is_alive(postmaster)
+            with start() as guest:
+                assert noted(guest)
+
+    def test_passes_to_a_guest_when_its_owner_ends(
+        self, start: Callable[..., EmbeddedPostgres], open_dir: Path, system_dir: Path
+    ) -> None:
+        with other_process(open_dir / "data", system_dir) as (owner, _), start() as guest:
+            note(guest)
+            owner.communicate("")
+            eventually(lambda: guest.postmaster is not None and noted(guest))
+
+    def test_ends_while_it_is_still_starting(self, start: Callable[..., EmbeddedPostgres], open_dir: Path) -> None:
+        server = start()
+        threading.Timer(0.1, server.stop).start()
+        with contextlib.suppress(PostgresUnusable), server:
+            pass
+        assert cluster_remains(open_dir) == []
+
+    def test_says_why_it_cannot_start(self, start: Callable[..., EmbeddedPostgres], open_dir: Path) -> None:
+        with start():
+            pass
+        with (open_dir / "data" / "postgres" / "postgresql.conf").open("a") as file:
+            file.write("shared_buffers = plenty\n")
+        with pytest.raises(PostgresUnusable, match="plenty"), start():
+            pytest.fail("started")
+
+    def test_says_that_a_cluster_is_of_another_version(
+        self, start: Callable[..., EmbeddedPostgres], open_dir: Path
+    ) -> None:
+        with start():
+            pass
+        (open_dir / "data" / "postgres" / "PG_VERSION").write_text("12\n")
+        with pytest.raises(PostgresUnusable, match="No embedded PostgreSQL 12"), start():
+            pytest.fail("started")
+
+
+class TestRunningServer:
+    def test_is_found_only_while_it_runs(
+        self, start: Callable[..., EmbeddedPostgres], open_dir: Path, system_dir: Path
+    ) -> None:
+        with start() as server:
+            assert running_server(DataDir.make(open_dir / "data"), system_dir) == server.url()
+        with pytest.raises(PostgresUnusable, match="No PostgreSQL server is running"):
+            running_server(DataDir.make(open_dir / "data"), system_dir)
+
+
+class TestDataDirInAClosedFolder:
+    @pytest.fixture
+    def closed(self, open_dir: Path) -> Path:
+        path = open_dir / "closed"
+        path.mkdir(mode=0o700)
+        return path
+
+    def test_works_and_leaves_the_folder_as_it_was(self, start: Callable[..., EmbeddedPostgres], closed: Path) -> None:
+        before = closed.stat()
+        for _ in range(2):
+            with start(closed / "clone" / ".barimt") as server:
+                run(server, "CREATE TABLE IF NOT EXISTS note AS SELECT 'kept' AS word")
+                assert noted(server)
+        after = closed.stat()
+        assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+
+    @as_root
+    def test_has_its_cluster_elsewhere(self, closed: Path, system_dir: Path) -> None:
+        first = find_home(DataDir.make(closed / "data"), system_dir)
+        assert first.folder.parent == system_dir
+        assert find_home(DataDir.make(closed / "data"), system_dir) == first
+        (closed / "data").rename(closed / "moved")
+        assert find_home(DataDir.make(closed / "moved"), system_dir) == first
+        assert find_home(DataDir.make(closed / "data"), system_dir).folder not in (first.folder, closed / "data")
+
+    @as_root
+    def test_does_not_leave_a_cluster_that_was_made_before_it_was_closed(
+        self, start: Callable[..., EmbeddedPostgres], open_dir: Path
+    ) -> None:
+        (open_dir / "open").mkdir()
+        (open_dir / "open").chmod(0o755)
+        with start(open_dir / "open" / "data") as server:
+            note(server)
+        (open_dir / "open").chmod(0o700)
+        with pytest.raises(PostgresUnusable, match="can no longer reach"), start(open_dir / "open" / "data"):
+            pytest.fail("started")
+
+
+class TestHome:
+    def test_has_a_short_socket_path_however_deep_it_lies(
+        self, start: Callable[..., EmbeddedPostgres], open_dir: Path
+    ) -> None:
+        with start(open_dir / ("deep" * 30) / "data") as server:
+            socket_dir = str(server.url().query["host"])
+            assert len(socket_dir) + len("/.s.PGSQL.5432") <= SOCKET_PATH_MAX
+            assert stat.S_IMODE(Path(socket_dir).stat().st_mode) == 0o700
+        Path(socket_dir).rmdir()
+
+    def test_trusts_no_socket_directory_that_others_may_enter(self, open_dir: Path) -> None:
+        home = Home(open_dir, server_account())
+        (open_dir / "run").mkdir()
+        (open_dir / "run").chmod(0o755)
+        with pytest.raises(PostgresUnusable, match="closed to others"):
+            home.socket_dir()
+
+    def test_trusts_no_link_in_place_of_a_socket_directory(self, open_dir: Path) -> None:
+        home = Home(open_dir, server_account())
+        (open_dir / "elsewhere").mkdir(mode=0o700)
+        home.account.adopt(open_dir / "elsewhere")
+        (open_dir / "run").symlink_to(open_dir / "elsewhere")
+        with pytest.raises(PostgresUnusable, match="remove it"):
+            home.socket_dir()
+
+    def test_knows_its_processes_after_it_was_moved(
+        self, start: Callable[..., EmbeddedPostgres], open_dir: Path, system_dir: Path
+    ) -> None:
+        with other_process(open_dir / "data", system_dir) as (owner, postmaster):
+            owner.kill()
+        (open_dir / "data").rename(open_dir / "moved")
+        with start(open_dir / "moved"):
+            assert not is_alive(postmaster)
+
+
+class TestStopRemains:
+    def test_ends_what_a_dead_postmaster_left(
+        self, start: Callable[..., EmbeddedPostgres], open_dir: Path, system_dir: Path
+    ) -> None:
+        with other_process(open_dir / "data", system_dir) as (owner, postmaster):
+            children = psutil.Process(postmaster).children()
+            children[0].suspend()
+            owner.kill()
+            os.kill(postmaster, signal.SIGKILL)
+        home = find_home(DataDir.make(open_dir / "data"), system_dir)
+        eventually(lambda: [process.pid for process in cluster_processes(home)] == [children[0].pid])
+        children[0].resume()
+        stop_remains(home)
+        assert cluster_processes(home) == []
+        assert not (home.cluster / "postmaster.pid").exists()
+
+    def test_takes_no_other_process_for_ours(self, start: Callable[..., EmbeddedPostgres], open_dir: Path) -> None:
+        with start():
+            pass
+        (open_dir / "data" / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n")
+        with start() as server:
+            note(server)
+
+
+class TestOwnership:
+    def test_is_of_one_at_a_time(self, open_dir: Path) -> None:
+        home = Home(open_dir, server_account())
+        with Ownership(home) as first, Ownership(home) as second:
+            assert first.take()
+            first.announce(open_dir / "run")
+            assert not second.take()
+            assert second.announced() == open_dir / "run"
+        with Ownership(home) as third:
+            assert third.take()
+            assert third.announced() is None
+
+
+class TestFindBinaries:
+    def test_finds_the_newest(self) -> None:
+        assert find_binaries(None).major >= 18
+
+    def test_refuses_a_version_that_did_not_come_with_us(self) -> None:
+        with pytest.raises(PostgresUnusable, match="BARIMT_DATABASE_URL"):
+            find_binaries(9)
+
+
+class TestServerAccount:
+    def test_is_never_root(self) -> None:
+        assert server_account().uid != 0
+
+    @as_root
+    def test_is_a_user_that_exists(self) -> None:
+        assert server_account().name in CANDIDATES
+        assert not server_account().is_ours
+
+    def test_has_a_name_even_where_the_system_knows_none(self) -> None:
+        assert Account.of_uid(3_999_999_999).name == "3999999999"
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def cluster_remains(open_dir: Path) -> list[psutil.Process]:
+    home = Home(open_dir / "data", server_account())
+    return cluster_processes(home) if home.cluster.exists() else []
+
+
+@contextlib.contextmanager
+def standing_in_for_process_1() -> Iterator[None]:
+    """Become the parent of what our children leave behind, and reap none of it."""
+    set_child_subreaper = 36
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(set_child_subreaper, 1, 0, 0, 0) == 0
+    try:
+        yield
+    finally:
+        libc.prctl(set_child_subreaper, 0, 0, 0, 0)
