@@ -5,7 +5,7 @@ counters have no gap, each link carries its predecessor's hash, the turnover is 
 decrease (docs/formats/chain.md).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from kernel.canonical import sha256
@@ -87,6 +87,7 @@ def advance(head: Head, draft: Draft, *, issued_at: datetime, key: ChainKey) -> 
     `issued_at` (whole seconds, UTC) is raised to the chain's last time where it lies before it. Raises
     `TerminalDayFull` when the day has no numbers left for the bundle and all its parts.
     """
+    assert issued_at.microsecond == 0
     issued_at = max(issued_at, head.last_issued_at)
     day = business_day(issued_at)
     number = head.next_number if day == head.day else 0
@@ -94,8 +95,9 @@ def advance(head: Head, draft: Draft, *, issued_at: datetime, key: ChainKey) -> 
     if after > NUMBERS_A_DAY:
         raise TerminalDayFull(terminal=f"{head.terminal:08d}")
     link = _sign(head, draft, issued_at, ReceiptId(head.seller, draft.branch, day, number, head.terminal), key)
-    return link, replace(
-        head,
+    return link, Head(
+        seller=head.seller,
+        terminal=head.terminal,
         counter=head.counter + 1,
         previous_hash=link.receipt_hash,
         turnover_mongo=link.turnover_mongo,
@@ -126,7 +128,7 @@ def _sign(head: Head, draft: Draft, issued_at: datetime, receipt_id: ReceiptId, 
     )
     cose = qr.assemble(signer.kid, packed, signer.private_key.sign(qr.to_sign(signer.kid, packed)))
     part_ids = tuple(
-        replace(receipt_id, seller=seller, number=receipt_id.number + at)
+        ReceiptId(seller, receipt_id.branch, receipt_id.day, receipt_id.number + at, receipt_id.terminal)
         for at, seller in enumerate(draft.part_sellers, 1)
     )
     return Link(

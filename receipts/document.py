@@ -1,7 +1,7 @@
 """The canonical document: everything a receipt says, in one exact run of bytes whose digest the QR carries.
 
-Deterministic CBOR (RFC 8949, 4.2.1): definite lengths, shortest integers, integer keys in ascending order, integers and
-NFC text only; a field that is not there has no key. docs/formats/document.md is normative.
+Deterministic CBOR (`receipts.cbor`); a field that is not there has no key. Amounts are within i48, seconds within u32.
+docs/formats/document.md is normative.
 
 | key | document     | form                       | key | part     | form        | key | line           | form    |
 |-----|--------------|----------------------------|-----|----------|-------------|-----|----------------|---------|
@@ -22,12 +22,16 @@ from datetime import UTC, datetime
 
 import cbor2
 
+from kernel.money import MONGO_MAX
 from kernel.refusal import Fault, Malformed
+from receipts import cbor
 from receipts.ids import ReceiptId
 from receipts.receipt import TaxType
 
 VERSION = 1
 DOCUMENT_BYTES_MAX = 512 * 1024
+SECONDS_MAX = 2**32 - 1
+_Fields = dict[int, cbor.Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,68 +122,87 @@ def _line_map(line: Line) -> dict[int, object]:
 def decode_document(encoded: bytes) -> Document:
     """Read canonical bytes; anything that is not exactly what `encode_document` writes raises `Malformed`."""
     try:
-        document = _document_of(cbor2.loads(encoded))
+        document = _document_of(_map(cbor.read(encoded)))
         canonical = encode_document(document) == encoded
-    except (cbor2.CBORDecodeError, cbor2.CBOREncodeError, KeyError, TypeError, ValueError, OverflowError, Malformed):
+    except (KeyError, TypeError, ValueError, Malformed):
         canonical = False
     if not canonical:
         raise Malformed(Fault("document_form", "", "deterministic CBOR as docs/formats/document.md says"))
     return document
 
 
-def _document_of(fields: dict[int, object]) -> Document:
-    def text(key: int) -> str | None:
-        return None if key not in fields else _text(fields[key])
-
+def _document_of(fields: _Fields) -> Document:
     def receipt_id(key: int) -> ReceiptId | None:
         return None if key not in fields else ReceiptId.parse(_text(fields[key]))
 
     return Document(
-        parts=tuple(_part_of(part) for part in _list(fields.get(8, []))),
-        sold_at=None if 1 not in fields else datetime.fromtimestamp(_int(fields[1]), UTC),
-        reference=text(2),
-        buyer_tin=text(3),
+        parts=tuple(_part_of(_map(part)) for part in _list(fields.get(8, []))),
+        sold_at=None if 1 not in fields else _instant(fields[1]),
+        reference=_optional_text(fields, 2),
+        buyer_tin=_optional_text(fields, 3),
         root_id=receipt_id(4),
         previous_id=receipt_id(5),
         pays_invoice=receipt_id(6),
-        district=text(7),
-        reason=text(9),
+        district=_optional_text(fields, 7),
+        reason=_optional_text(fields, 9),
     )
 
 
-def _part_of(fields: dict[int, object]) -> Part:
-    lines = tuple(_line_of(line) for line in _list(fields[5]))
-    total, vat, city = (_int(fields[key]) for key in (2, 3, 4))
+def _part_of(fields: _Fields) -> Part:
+    total, vat, city = (_amount(fields[key]) for key in (2, 3, 4))
+    lines = tuple(_line_of(_map(line)) for line in _list(fields[5]))
     return Part(_text(fields[0]), TaxType(_int(fields[1])), total, vat, city, lines)
 
 
-def _line_of(fields: dict[int, object]) -> Line:
+def _line_of(fields: _Fields) -> Line:
     return Line(
         name=_text(fields[0]),
         quantity=_text(fields[1]),
         unit=_text(fields[2]),
-        total_mongo=_int(fields[4]),
-        unit_price_mongo=None if 3 not in fields else _int(fields[3]),
+        total_mongo=_amount(fields[4]),
+        unit_price_mongo=None if 3 not in fields else _amount(fields[3]),
         city_tax=5 in fields,
-        classification=None if 6 not in fields else _text(fields[6]),
-        tax_product=None if 7 not in fields else _text(fields[7]),
-        barcode=None if 8 not in fields else _text(fields[8]),
+        classification=_optional_text(fields, 6),
+        tax_product=_optional_text(fields, 7),
+        barcode=_optional_text(fields, 8),
     )
 
 
-def _text(value: object) -> str:
+def _optional_text(fields: _Fields, key: int) -> str | None:
+    return None if key not in fields else _text(fields[key])
+
+
+def _text(value: cbor.Value) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
 
 
-def _int(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
+def _int(value: cbor.Value) -> int:
+    if not isinstance(value, int):
         raise TypeError
     return value
 
 
-def _list(value: object) -> list[dict[int, object]]:
+def _amount(value: cbor.Value) -> int:
+    if not -MONGO_MAX <= _int(value) <= MONGO_MAX:
+        raise ValueError
+    return _int(value)
+
+
+def _instant(value: cbor.Value) -> datetime:
+    if not 0 <= _int(value) <= SECONDS_MAX:
+        raise ValueError
+    return datetime.fromtimestamp(_int(value), UTC)
+
+
+def _list(value: cbor.Value) -> list[cbor.Value]:
     if not isinstance(value, list):
+        raise TypeError
+    return value
+
+
+def _map(value: cbor.Value) -> _Fields:
+    if not isinstance(value, dict):
         raise TypeError
     return value

@@ -19,7 +19,9 @@ from kernel.refusal import Fault, Malformed
 
 ID_DIGITS = 33
 NUMBERS_A_DAY = 100_000
+_BRANCHES, _DAYS, _TERMINALS = 10**3, 10**5, 10**8
 _SELLER, _BRANCH, _DAY, _NUMBER = 10**21, 10**18, 10**13, 10**8
+"""What one seller, branch, day, number is worth in the integer of the 33 digits; a terminal is worth 1."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,6 +52,10 @@ class ReceiptId:
 
     def to_int(self) -> int:
         """Answer the 33 digits as one integer."""
+        assert 0 <= self.branch < _BRANCHES
+        assert 0 <= self.day < _DAYS
+        assert 0 <= self.number < NUMBERS_A_DAY
+        assert 0 <= self.terminal < _TERMINALS
         return self.seller * _SELLER + self.branch * _BRANCH + self.day * _DAY + self.number * _NUMBER + self.terminal
 
     def __str__(self) -> str:

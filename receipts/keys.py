@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from cryptography.exceptions import InvalidSignature
@@ -46,10 +46,16 @@ class Key:
     epoch: int = 1
     revoked_at: datetime | None = None
     kid: bytes = field(init=False)
+    first_second: int = field(init=False, compare=False, repr=False)
+    """`not_before` in seconds since 1970, as the QR states its time; `last_second` is `not_after`, both inclusive."""
+    last_second: int = field(init=False, compare=False, repr=False)
     verifier: Ed25519PublicKey = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        assert (self.role is KeyRole.TILL) is (self.seller is not None) is (self.terminal is not None)
         object.__setattr__(self, "kid", kid_of(self.public_key))
+        object.__setattr__(self, "first_second", int(self.not_before.timestamp()))
+        object.__setattr__(self, "last_second", int(self.not_after.timestamp()))
         object.__setattr__(self, "verifier", Ed25519PublicKey.from_public_bytes(self.public_key))
 
 
@@ -92,7 +98,7 @@ def turnover_key(master: bytes, *, seller: int, terminal: int, epoch: int) -> by
 def sign_key_list(keys: Iterable[Key], *, version: int, issued_at: datetime, root: Ed25519PrivateKey) -> str:
     """Write the published list: a compact JWS by the root key over all keys, ordered by kid."""
     body: dict[str, Json] = {
-        "issued_at": issued_at.isoformat(),
+        "issued_at": _written(issued_at),
         "version": version,
         "keys": [key_as_json(key) for key in sorted(keys, key=lambda key: key.kid)],
     }
@@ -110,30 +116,37 @@ def key_as_json(key: Key) -> dict[str, Json]:
         "public_key": _b64(key.public_key),
         "role": key.role.value,
         "epoch": key.epoch,
-        "not_before": key.not_before.isoformat(),
-        "not_after": key.not_after.isoformat(),
-        "revoked_at": None if key.revoked_at is None else key.revoked_at.isoformat(),
+        "not_before": _written(key.not_before),
+        "not_after": _written(key.not_after),
+        "revoked_at": None if key.revoked_at is None else _written(key.revoked_at),
     } | scope
 
 
 def read_key_list(signed: str, *, root_kid: bytes | None = None) -> list[Key]:
     """Read a published list and check its signature.
 
-    The signer must be a root key named in the list; with `root_kid` (pinned by the reader) exactly that one.
-    Raises `Malformed` with `key_list_form` or `key_list_signature`.
+    The signer must be a root key named in the list and not revoked; with `root_kid` (pinned by the reader) exactly
+    that one. Raises `Malformed` with `key_list_form` or `key_list_signature`.
     """
     try:
-        header, body, signature = (_unb64(piece) for piece in signed.strip().split("."))
+        header, body, signature = (_unb64(piece) for piece in _pieces(signed))
         keys = [_key_of(entry) for entry in json.loads(body)["keys"]]
-        well_formed = json.loads(header) == _HEADER
-    except (ValueError, KeyError, TypeError, AttributeError, Malformed):
+        kids = [key.kid for key in keys]
+        well_formed = json.loads(header) == _HEADER and kids == sorted(set(kids))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, Malformed):
         well_formed = False
     if not well_formed:
         raise Malformed(Fault("key_list_form", "", "a compact JWS as docs/formats/keys.md says"))
-    roots = [key for key in keys if key.role is KeyRole.ROOT and root_kid in {None, key.kid}]
-    if not any(_signed_by(root, signed, signature) for root in roots):
+    roots = [key for key in keys if key.role is KeyRole.ROOT and key.revoked_at is None]
+    if not any(_signed_by(root, signed, signature) for root in roots if root_kid in {None, root.kid}):
         raise Malformed(Fault("key_list_signature", "", "the signature of the root key over exactly this list"))
     return keys
+
+
+def _pieces(signed: str) -> list[str]:
+    if len(signed) > KEY_LIST_BYTES_MAX:
+        raise ValueError
+    return signed.strip().split(".")
 
 
 def _signed_by(root: Key, signed: str, signature: bytes) -> bool:
@@ -145,17 +158,25 @@ def _signed_by(root: Key, signed: str, signature: bytes) -> bool:
 
 
 def _key_of(entry: Mapping[str, str]) -> Key:
-    revoked = entry["revoked_at"]
-    return Key(
+    """Read one entry; it must be written exactly as `key_as_json` writes it. Raises what `read_key_list` catches."""
+    role, revoked = KeyRole(entry["role"]), entry["revoked_at"]
+    key = Key(
         public_key=_unb64(entry["public_key"]),
-        role=KeyRole(entry["role"]),
+        role=role,
         not_before=parse_instant(entry["not_before"], "/not_before"),
         not_after=parse_instant(entry["not_after"], "/not_after"),
-        seller=int(entry["seller"]) if "seller" in entry else None,
-        terminal=int(entry["terminal"]) if "terminal" in entry else None,
+        seller=int(entry["seller"]) if role is KeyRole.TILL else None,
+        terminal=int(entry["terminal"]) if role is KeyRole.TILL else None,
         epoch=int(entry["epoch"]),
         revoked_at=None if revoked is None else parse_instant(revoked, "/revoked_at"),
     )
+    if json.dumps(key_as_json(key), sort_keys=True) != json.dumps(entry, sort_keys=True):
+        raise ValueError
+    return key
+
+
+def _written(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _b64(octets: bytes) -> str:
@@ -163,4 +184,7 @@ def _b64(octets: bytes) -> str:
 
 
 def _unb64(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    octets = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if _b64(octets) != text:
+        raise ValueError  # another spelling of the same bytes
+    return octets

@@ -33,6 +33,7 @@ _TO_SIGN_HEAD = b"\x84\x6aSignature1" + _HEAD[1:]
 _TO_SIGN_MIDDLE = bytes.fromhex("40 583c")
 _FIELDS = struct.Struct(">14sI6s6sHI8s8s8s")
 _I64 = 1 << 64
+_DIGEST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Payload:
 
 def pack(payload: Payload) -> bytes:
     """Write the sixty bytes. Amounts beyond i48 raise OverflowError; documents keep them below."""
+    assert len(payload.chain) == len(payload.turnover_sealed) == len(payload.document) == _DIGEST
     return _FIELDS.pack(
         payload.id.to_int().to_bytes(14),
         payload.issued_at,
@@ -73,7 +75,7 @@ def pack(payload: Payload) -> bytes:
 
 
 def unpack(packed: bytes) -> Payload:
-    """Read sixty bytes; the inverse of `pack` for every id below 10^33."""
+    """Read sixty bytes; the inverse of `pack`. The seller number may be one that verification refuses."""
     number, issued_at, total, vat, kind_bits, counter, chain, sealed, document = _FIELDS.unpack(packed)
     return Payload(
         ReceiptId.of_int(int.from_bytes(number)),
@@ -99,8 +101,8 @@ def assemble(kid: bytes, packed: bytes, signature: bytes) -> bytes:
 
 
 def take_apart(cose: bytes) -> tuple[bytes, bytes, bytes] | None:
-    """Answer (kid, payload, signature) of 144 bytes, or None when a constant is not at its place."""
-    if cose[:7] != _HEAD or cose[15:18] != _MIDDLE or cose[78:80] != _BEFORE_SIGNATURE:
+    """Answer (kid, payload, signature), or None when they are not 144 bytes with every constant at its place."""
+    if cose[:7] != _HEAD or cose[15:18] != _MIDDLE or cose[78:80] != _BEFORE_SIGNATURE or len(cose) != COSE_LENGTH:
         return None
     return cose[7:15], cose[18:78], cose[80:]
 

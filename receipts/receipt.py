@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Self
 
 from kernel.canonical import sha256
 
@@ -57,9 +56,9 @@ class Kind:
     lottery: bool = False
 
     @classmethod
-    def of_int(cls, bits: int) -> Self | None:
+    def of_int(cls, bits: int) -> "Kind | None":
         """Read the bits; None when a reserved bit or an unknown nature is set."""
-        return _KINDS.get(bits)  # type: ignore[return-value]
+        return _KINDS.get(bits)
 
     def to_int(self) -> int:
         """Answer the bits."""

@@ -48,12 +48,12 @@ _2016 = Rules(
 )
 _2020 = replace(_2016, claim_period_months=3)
 _2024 = replace(_2020, city_tax_per_mille=20)
-_IN_FORCE = ((date(2000, 1, 7), _2016), (date(2020, 1, 1), _2020), (date(2024, 1, 1), _2024))
+_IN_FORCE = ((date.min, _2016), (date(2020, 1, 1), _2020), (date(2024, 1, 1), _2024))
 _STARTS = [start for start, _ in _IN_FORCE]
 
 
 def rules_on(day: date) -> Rules:
-    """Answer the rules in force on a business day, not earlier than 2000-01-07."""
+    """Answer the rules in force on a business day; days before 2016 are held to the first law."""
     return _IN_FORCE[bisect_right(_STARTS, day) - 1][1]
 
 
