@@ -1,0 +1,198 @@
+"""The words of `POST /v1/receipts` (CONTRACT: HTTP) and their translation into submissions. Wire spellings live here.
+
+A body is decoded by msgspec in one pass; when that fails, `faults_in` walks the same declarations over the parsed JSON
+and names every fault at once, so the fast path and the explanation can never disagree on what is well formed.
+"""
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from kernel.canonical import canonical_text
+from kernel.clock import parse_instant
+from kernel.money import MONGO_MAX
+from kernel.refusal import Fault, Malformed
+from pos_gateway.explain import faults_in
+from receipts.document import Line
+from receipts.ids import ReceiptId
+from receipts.receipt import Nature, TaxType
+from receipts.submission import LINES_MAX, PARTS_MAX, Payment, StatedPart, Submission
+
+RECEIPT_BYTES_MAX = 256 * 1024
+BATCH_BYTES_MAX = 8 * 1024 * 1024
+BATCH_LINES_MAX = 1000
+PAYMENTS_MAX = 32
+
+
+def _form(pattern: str, code: str, expected: str) -> Meta:
+    return Meta(pattern=pattern, extra={"code": code, "expected": expected})
+
+
+Tin = Annotated[str, _form(r"\A(?!99[0-9]{10}\Z)[0-9]{11,14}\Z", "tin_form", "11 to 14 digits")]
+Amount = Annotated[int, Meta(ge=0, le=MONGO_MAX)]
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Unit = Annotated[str, Meta(min_length=1, max_length=32)]
+Reference = Annotated[
+    str, _form(r"\A[^\x00-\x1f\x7f]{1,64}\Z", "reference_form", "1 to 64 characters, no control ones")
+]
+Terminal = Annotated[str, _form(r"\A[0-9]{8}\Z", "terminal_form", "8 digits, as 10012619")]
+Branch = Annotated[str, _form(r"\A[0-9]{3}\Z", "branch_form", "3 digits, as 001")]
+District = Annotated[str, _form(r"\A[0-9]{4}\Z", "district_form", "4 digits, as 2501")]
+ConsumerNo = Annotated[str, _form(r"\A[0-9]{8}\Z", "consumer_no_form", "8 digits")]
+Id = Annotated[str, _form(r"\A[0-9]{33}\Z", "receipt_id_form", "33 digits")]
+Quantity = Annotated[
+    str, _form(r"\A[0-9]{1,9}(\.[0-9]{1,6})?\Z", "quantity_form", "a decimal of at most 9 and 6 digits, as 1.000")
+]
+Classification = Annotated[str, _form(r"\A[0-9]{7}\Z", "classification_form", "7 digits")]
+TaxProduct = Annotated[str, _form(r"\A[0-9]{3,10}\Z", "tax_product_form", "3 to 10 digits")]
+Barcode = Annotated[str, _form(r"\A[\x21-\x7e]{1,32}\Z", "barcode_form", "1 to 32 printable characters")]
+Method = Annotated[str, _form(r"\A[A-Z][A-Z0-9_]{0,31}\Z", "method_form", "as CASH, PAYMENT_CARD, BANK_TRANSFER")]
+Key = Annotated[str, _form(r"\A[\x21-\x7e]{1,128}\Z", "key_form", "1 to 128 printable ASCII characters")]
+Instant = Annotated[str, Meta(max_length=40)]
+
+
+class LineIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """One article."""
+
+    name: Name
+    quantity: Quantity
+    unit: Unit
+    total_mongo: Amount
+    unit_price_mongo: Amount | None = None
+    city_tax: bool = False
+    classification: Classification | None = None
+    tax_product: TaxProduct | None = None
+    barcode: Barcode | None = None
+
+
+class PartIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one merchant sold under one tax type; the merchant is the seller when none is named."""
+
+    tax_type: Literal["VAT_ABLE", "VAT_FREE", "VAT_ZERO", "NO_VAT"]
+    total_mongo: Amount
+    lines: Annotated[list[LineIn], Meta(min_length=1, max_length=LINES_MAX)]
+    seller_tin: Tin | None = None
+    vat_mongo: Amount | None = None
+    city_tax_mongo: Amount | None = None
+
+
+class PaymentIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """How much was paid by which means."""
+
+    method: Method
+    amount_mongo: Amount
+
+
+class ReceiptIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/receipts`."""
+
+    type: Literal["B2C_RECEIPT", "B2B_RECEIPT", "B2C_INVOICE", "B2B_INVOICE"]
+    seller_tin: Tin
+    parts: Annotated[list[PartIn], Meta(min_length=1, max_length=PARTS_MAX)]
+    payments: Annotated[list[PaymentIn], Meta(max_length=PAYMENTS_MAX)] = []
+    terminal: Terminal | None = None
+    branch: Branch | None = None
+    district: District | None = None
+    sold_at: Instant | None = None
+    reference: Reference | None = None
+    buyer_tin: Tin | None = None
+    consumer_no: ConsumerNo | None = None
+    corrects: Id | None = None
+    pays_invoice: Id | None = None
+
+
+class BatchLineIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of `POST /v1/receipts/batch`."""
+
+    key: Key
+    receipt: ReceiptIn
+
+
+class VoidIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/receipts/{id}/void`."""
+
+    reason: Annotated[str, _form(r"\A[^\x00-\x1f\x7f]{1,255}\Z", "reason_form", "1 to 255 characters")]
+
+
+def _reader(kind: type[Any]) -> Callable[[bytes], Any]:
+    decode = msgspec.json.Decoder(kind).decode
+
+    def read(body: bytes) -> Any:
+        try:
+            return decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise Malformed(*faults_in(body, kind)) from None
+
+    return read
+
+
+read_receipt: Callable[[bytes], ReceiptIn] = _reader(ReceiptIn)
+"""Read a single receipt's body. Raises `Malformed` with every fault."""
+read_batch_line: Callable[[bytes], BatchLineIn] = _reader(BatchLineIn)
+"""Read one line of a batch. Raises `Malformed` with every fault."""
+read_void: Callable[[bytes], VoidIn] = _reader(VoidIn)
+"""Read the body of a void. Raises `Malformed` with every fault."""
+
+
+def content_hash(body: Struct, *more: str) -> bytes:
+    """Answer the digest of a request's content after parsing: spaces, key order and absent defaults do not count."""
+    return sha256(msgspec.json.encode((body, more))).digest()
+
+
+def submission_of(body: ReceiptIn) -> Submission:
+    """Translate a well-formed body. Raises `Malformed` for a time that does not exist."""
+    sold_at = None if body.sold_at is None else parse_instant(body.sold_at, "/sold_at")
+    if body.corrects is not None and body.type.endswith("_INVOICE"):
+        raise Malformed(Fault("corrects_invoice_type", "/type", "B2C_RECEIPT or B2B_RECEIPT for a correction"))
+    return Submission(
+        nature=_nature(body),
+        business=body.type.startswith("B2B"),
+        seller_tin=body.seller_tin,
+        parts=tuple(_part(part, body.seller_tin) for part in body.parts),
+        payments=tuple(Payment(payment.method, payment.amount_mongo) for payment in body.payments),
+        terminal=None if body.terminal is None else int(body.terminal),
+        branch=None if body.branch is None else int(body.branch),
+        district=body.district,
+        sold_at=sold_at,
+        reference=None if body.reference is None else canonical_text(body.reference),
+        buyer_tin=body.buyer_tin,
+        consumer_no=None if body.consumer_no is None else int(body.consumer_no),
+        corrects=None if body.corrects is None else ReceiptId.parse(body.corrects),
+        pays_invoice=None if body.pays_invoice is None else ReceiptId.parse(body.pays_invoice),
+    )
+
+
+def _nature(body: ReceiptIn) -> Nature:
+    if body.corrects is not None:
+        return Nature.CORRECTION
+    if body.type.endswith("_INVOICE"):
+        return Nature.INVOICE
+    return Nature.SALE if body.pays_invoice is None else Nature.PAYMENT
+
+
+def _part(part: PartIn, seller_tin: str) -> StatedPart:
+    return StatedPart(
+        part.seller_tin or seller_tin,
+        TaxType[part.tax_type],
+        part.total_mongo,
+        part.vat_mongo,
+        part.city_tax_mongo,
+        tuple([_line(line) for line in part.lines]),
+    )
+
+
+def _line(line: LineIn) -> Line:
+    return Line(
+        canonical_text(line.name),
+        line.quantity,
+        canonical_text(line.unit),
+        line.total_mongo,
+        line.unit_price_mongo,
+        line.city_tax,
+        line.classification,
+        line.tax_product,
+        line.barcode,
+    )
