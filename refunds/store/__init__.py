@@ -1,0 +1,1 @@
+"""The SQL of refunds: what each verb reads and writes, by subject."""
