@@ -9,17 +9,19 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kernel.refusal import Unavailable
+from kernel.refusal import Refusal, Unavailable
 from receipts.orders import Order, Outcome
 
 POOL_RECEIPTS_MAX = 4096
 
 
-class OutcomeUnknown(Exception):  # noqa: N818 - named by what it is
+class OutcomeUnknown(Refusal):
     """Nobody knows whether the order was issued: the connection broke in the middle of a commit and stayed broken.
 
     The client must ask again with the same key; it is told nothing that could be taken for "not issued".
     """
+
+    code = "outcome_unknown"
 
 
 @dataclass(slots=True, eq=False)
@@ -76,18 +78,17 @@ class Pool:
             await self._arrived.wait()
         return [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
 
-    def settle(self, settled: Sequence[tuple[Waiting, Outcome | Exception]]) -> None:
-        """Hand out outcomes; an exception is raised to whoever waits."""
+    def settle(self, settled: Sequence[tuple[Waiting, Outcome | Unavailable]]) -> None:
+        """Hand out outcomes; `Unavailable` is raised to whoever waits."""
         for waiting, outcome in settled:
             del self._in_flight[waiting.order.client_id, waiting.order.key]
             if waiting.outcome.done():
                 continue
-            if isinstance(outcome, Unavailable | OutcomeUnknown):
+            if isinstance(outcome, Unavailable):
                 waiting.outcome.set_exception(outcome)
                 waiting.outcome.exception()  # looked at: nobody may be waiting any more
             else:
-                assert not isinstance(outcome, BaseException) or hasattr(outcome, "code")
-                waiting.outcome.set_result(outcome)  # type: ignore[arg-type]
+                waiting.outcome.set_result(outcome)
 
     def close(self) -> None:
         """Take nothing more; what waits is still issued."""

@@ -33,7 +33,7 @@ PAUSE_S = 0.25
 CONNECTION_LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 DATABASE_REFUSED = (asyncpg.PostgresError,)
 _log = structlog.get_logger()
-Result = Outcome | Unavailable | OutcomeUnknown
+Result = Outcome | Unavailable
 
 
 class Sequencer:
