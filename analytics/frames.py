@@ -121,6 +121,7 @@ FACTS = _schema(
         "city_tax_payer": pl.Boolean,
         "month": pl.String,
         "receipts": pl.Int64,
+        "open_days": pl.Int64,
         "gross_mongo": pl.Int64,
         "vat_mongo": pl.Int64,
         "city_tax_mongo": pl.Int64,
@@ -143,11 +144,12 @@ FACTS = _schema(
 )
 """One row a seller enrolled by the month's end, sorted by seller; sellers without receipts have zeros.
 
-`receipts`: sales and invoices in which the seller has a part. `gross`, `vat`, `city_tax`, `net` (gross less both),
-`vatable_net` (of VAT_ABLE parts) and `b2b_net` (to businesses): after voids and corrections of the month.
-`voids_mongo`: gross taken away by voids, positive. `claims`: receipts of the month that were claimed, by the bundle's
-seller. `declared_*`: the highest version, null without a declaration. `previous_*`: over up to 12 months before;
-`previous_months` counts those declared, the amounts are medians of a month, null without any.
+`receipts`: sales and invoices in which the seller has a part. `open_days`: days of the month less the silences too long
+to be chance (`analytics.facts`), as of a closure. `gross`, `vat`, `city_tax`, `net` (gross less both), `vatable_net`
+(of VAT_ABLE parts) and `b2b_net` (to businesses): after voids and corrections of the month. `voids_mongo`: gross taken
+away by voids, positive. `claims`: receipts of the month that were claimed, by the bundle's seller, as are
+`voids_after_claim`. `declared_*`: the highest version, null without a declaration. `previous_*`: over up to 12 months
+before; `previous_months` counts those declared, the amounts are medians of a month rounded down, null without any.
 """
 
 DAILY = _schema({"seller": pl.Int64, "date": pl.Date, "net_mongo": pl.Int64, "receipts": pl.Int64})
@@ -181,10 +183,10 @@ FINDINGS = _schema(
 )
 """One row a seller and rule that speaks, sorted by level, falling score, seller, rule.
 
-`level` is `finding` (accuses: `score` >= 100, and enough receipts behind it) or `note` (a weaker sign, or one that
-rests on too little; accuses nobody). `effect` and `threshold` are decimal texts in `unit`; `score` is the strength of
-the evidence in hundredths of what accuses; `sample` is the number of receipts (or sightings) it rests on; `evidence`
-holds further figures in a fixed order; `receipts` up to 20 ids of 33 digits.
+`level` is `finding` (accuses; `score` >= 100) or `note` (a weaker sign, or one that rests on too little; `score` 70 to
+99; accuses nobody). `effect` and `threshold` are decimal texts in `unit`; `score` is the strength of the evidence in
+hundredths of what accuses; `sample` is the number of receipts (or sightings) it rests on; `evidence` holds further
+figures in a fixed order; `receipts` up to 20 ids of 33 digits.
 """
 
 SCORES = _schema(
