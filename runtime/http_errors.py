@@ -170,6 +170,8 @@ def install(app: FastAPI) -> None:
 
     async def handle(request: Request, exception: Exception) -> Response:
         assert isinstance(exception, Answerable)
+        if isinstance(exception, HTTPException) and exception.status_code < 400:  # noqa: PLR2004 - no problem at all
+            return Response(status_code=exception.status_code, headers=exception.headers)
         if isinstance(exception, Unavailable):
             structlog.get_logger().warning("unavailable", reason=str(exception))
         return answer(exception, request)
@@ -195,7 +197,7 @@ class Rim:
     looks whole.
     """
 
-    def __init__(self, app: ASGIApp, new_incident: Callable[[], str] = lambda: secrets.token_hex(8)) -> None:
+    def __init__(self, app: ASGIApp, new_incident: Callable[[], str] = lambda: "i" + secrets.token_hex(8)) -> None:
         self._app = app
         self._new_incident = new_incident
 

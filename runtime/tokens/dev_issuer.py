@@ -13,13 +13,14 @@ from joserfc import jwt
 from runtime.tokens.bearer import ROLE_CLAIM, Bearer, Role, refusal_of
 from runtime.tokens.jose import OURS, Signed, TokenInvalid, ed25519_key
 from runtime.tokens.oidc import check_person
+from runtime.unusable import Unusable
 
 ISSUER: Final = "barimt development issuer, loopback only"
 AUDIENCE: Final = "barimt"
 KIND: Final = "jwt"
 
 
-class DevelopmentIssuerExposed(Exception):  # noqa: N818 - named by what is wrong
+class DevelopmentIssuerExposed(Unusable):
     """The development issuer would be reachable from other machines. The text is fit to be shown as it is."""
 
 
