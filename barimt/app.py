@@ -1,0 +1,140 @@
+"""The app: every face mounted, and what they stand on opened and closed with it."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from typing import Any
+
+import asyncpg
+import httpx
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from barimt.authority import Authority, chain_keys
+from barimt.mounts import mount_faces
+from kernel.refusal import Unavailable
+from mobile_stub.app import Claims
+from pos_gateway.gateway import Gateway
+from pos_gateway.metrics import GatewayMetrics
+from runtime import access_log, http_errors
+from runtime.clock import business_clock, real_now
+from runtime.data_dir import DataDir
+from runtime.database import Database, Role, open_database
+from runtime.metrics import CONTENT_TYPE, RequestMetrics, exposition
+from runtime.settings import Settings, load_settings
+from runtime.tokens.bearer import BearerVerifier
+from runtime.tokens.dev_issuer import AUDIENCE, DevIssuer
+from runtime.tokens.oidc import OidcVerifier, keys_by_discovery
+
+GATEWAY_CONNECTIONS = 4
+CLAIMS_CONNECTIONS = 8
+DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, DBAPIError, PoolTimeout)
+
+
+def make_app(settings: Settings, database: Database, authority: Authority) -> FastAPI:
+    """Compose the app of one worker over an open database."""
+    registry = CollectorRegistry()
+    metrics = GatewayMetrics(registry)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await _open(app, stack, settings, database, authority, metrics.observe_chunk)
+            metrics.watch_depth(lambda: app.state.gateway.pool.depth)
+            yield
+
+    app = FastAPI(
+        title="Barimt",
+        version="0.1.0",
+        description="An open e-receipt, VAT-refund and receipt-lottery system.",
+        responses=http_errors.PROBLEM_RESPONSES,
+        lifespan=lifespan,
+    )
+    app.state.database = database
+    app.state.settings = settings
+    mount_faces(app)
+    _mount_health(app, registry)
+    http_errors.install(app)
+    for kind in DATABASE_AWAY:
+        app.add_exception_handler(kind, _database_away)
+    access_log.install(app, access_log.access_line(sys.stderr), RequestMetrics(registry))
+    return app
+
+
+async def _open(
+    app: FastAPI,
+    stack: AsyncExitStack,
+    settings: Settings,
+    database: Database,
+    authority: Authority,
+    observe: Callable[[int, float], None],
+) -> None:
+    clock = business_clock(settings.clock_file)
+    app.state.clock = clock
+    app.state.bearers = _bearers(settings, authority, await stack.enter_async_context(httpx.AsyncClient()))
+    tills = await stack.enter_async_context(_pool(database, Role.GATEWAY, GATEWAY_CONNECTIONS))
+    consumers = await stack.enter_async_context(_pool(database, Role.CLAIMS, CLAIMS_CONNECTIONS))
+    app.state.gateway = await stack.enter_async_context(
+        Gateway.opened(
+            tills, clock=clock, real_clock=real_now, chain_keys=chain_keys(authority),
+            token_key=authority.token_key, observe=observe,
+        )
+    )  # fmt: skip
+    app.state.claims = await stack.enter_async_context(
+        Claims.opened(consumers, clock=clock, real_clock=real_now, masters=authority.masters, bearers=app.state.bearers)
+    )
+
+
+@asynccontextmanager
+async def _pool(database: Database, role: Role, size: int) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    async with await database.pool(role, min_size=1, max_size=size) as pool:
+        yield pool
+
+
+def _bearers(settings: Settings, authority: Authority, client: httpx.AsyncClient) -> BearerVerifier:
+    if settings.oidc_issuer is None:
+        return DevIssuer(authority.development_key)
+    return OidcVerifier(settings.oidc_issuer, AUDIENCE, keys_by_discovery(settings.oidc_issuer, client))
+
+
+def _mount_health(app: FastAPI, registry: CollectorRegistry) -> None:
+    @app.get("/healthz", tags=["operation"], summary="The process answers")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["operation"], summary="The process can issue receipts")
+    async def readyz(request: Request) -> dict[str, str]:
+        await request.app.state.gateway.database.fetchval("SELECT 1")
+        return {"status": "ready"}
+
+    @app.get("/metrics", tags=["operation"], summary="Prometheus metrics", response_class=Response)
+    async def metrics() -> Response:
+        return Response(exposition(registry), media_type=CONTENT_TYPE)
+
+
+async def _database_away(request: Request, _exception: Exception) -> Response:
+    return http_errors.answer(Unavailable("database", retry_after_s=2), request)
+
+
+def worker_app() -> FastAPI:
+    """Make the app of one of several workers, from the environment that the parent set."""
+    settings = load_settings()
+    stack = ExitStack()
+    database = stack.enter_context(open_database(settings, say=_silent))
+    app = make_app(settings, database, Authority.open(DataDir.make(settings.data_dir).keys))
+    app.state.stack = stack
+    return app
+
+
+def _silent(_line: str) -> None:
+    """Say nothing: the parent has said it."""
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Answer the variables from which a worker reads the same settings."""
+    given: dict[str, Any] = settings.model_dump(exclude_none=True)
+    return dict(os.environ) | {f"BARIMT_{name.upper()}": str(value) for name, value in given.items()}

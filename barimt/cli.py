@@ -1,0 +1,65 @@
+"""The one command. Each part stands in a module of its own; here they are mounted, and their failures worded."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+
+from barimt.admin import DataDirOption, admin
+from kernel.refusal import Malformed, Refusal, Unavailable
+from runtime.messages import Language
+from runtime.settings import load_settings
+from runtime.unusable import Unusable
+
+UNUSABLE = 2
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="An open e-receipt, VAT-refund and receipt-lottery system.",
+)
+app.add_typer(admin, name="admin")
+_err = Console(stderr=True)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (BARIMT_HOST, 127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (BARIMT_PORT, 8000).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes (BARIMT_WORKERS, 1).")] = None,
+    data_dir: DataDirOption = None,
+    clock_file: Annotated[
+        Path | None, typer.Option(help="Moves business time; for development, loopback only.")
+    ] = None,
+) -> None:
+    """Serve tills, consumers and officers until stopped."""
+    from barimt.serve import serve as run  # noqa: PLC0415 - what only a server needs is loaded by a server only
+
+    run(load_settings(host=host, port=port, workers=workers, data_dir=data_dir, clock_file=clock_file), Console())
+
+
+def main() -> None:
+    """Run the command line. What is unusable, malformed or refused is said in words; exit 2 then, never a traceback."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(UNUSABLE)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except Unusable as error:
+        _err.print(f"[red]✗[/red] {error}", highlight=False, soft_wrap=True)
+    except (Malformed, Refusal, Unavailable) as error:
+        from runtime.http_errors import problem_of  # noqa: PLC0415 - only for the words
+
+        problem = problem_of(error, Language.ENGLISH).body
+        _err.print(f"[red]✗[/red] {problem['detail']}", highlight=False, soft_wrap=True)
+        for fault in problem.get("faults", []):
+            _err.print(f"  {fault['path'] or '/'}: {fault['message']}", highlight=False, soft_wrap=True)
+    sys.exit(UNUSABLE)
+
+
+if __name__ == "__main__":
+    main()

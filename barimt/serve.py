@@ -1,0 +1,90 @@
+"""`barimt serve`: the whole system in one command, until it is told to stop."""
+
+import os
+import signal
+import sys
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from rich.console import Console
+
+from barimt.app import environment_of, make_app
+from barimt.authority import Authority
+from runtime import logs
+from runtime.clock import business_clock
+from runtime.data_dir import DataDir
+from runtime.database import Role, open_database
+from runtime.settings import Settings
+from runtime.tokens.dev_issuer import is_loopback, refuse_public_host
+from runtime.unusable import Unusable
+
+KEEP_ALIVE_S = 75
+BACKLOG = 2048
+
+
+def serve(settings: Settings, console: Console) -> None:
+    """Start or join the database, publish the keys, and answer requests until a signal comes. Raises `Unusable`."""
+    _check_host(settings)
+    data_dir = DataDir.make(settings.data_dir)
+    logs.configure(sys.stderr, console=False)
+    with open_database(settings, say=lambda line: console.print(line, highlight=False)) as database:
+        authority = Authority.open(data_dir.keys)
+        with database.transaction(Role.JOBS) as connection:
+            authority.publish(connection, business_clock(settings.clock_file))
+        _say_where(settings, console)
+        if settings.workers == 1:
+            _Server(_config(settings, make_app(settings, database, authority))).run()
+        else:
+            os.environ.update(environment_of(settings))
+            uvicorn.run("barimt.app:worker_app", factory=True, workers=settings.workers, **_options(settings))
+    console.print("Stopped cleanly.")
+
+
+def _check_host(settings: Settings) -> None:
+    if settings.oidc_issuer is None:
+        refuse_public_host(settings.host)
+    if settings.clock_file is not None and not is_loopback(settings.host):
+        raise Unusable("BARIMT_CLOCK_FILE moves business time and is for development: listen on 127.0.0.1 only")
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_keep_alive": KEEP_ALIVE_S,
+        "backlog": BACKLOG,
+    }
+
+
+def _config(settings: Settings, app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(app, **_options(settings))
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves by the door when a signal comes, so that the database is closed after it."""
+
+    def handle_exit(self, sig: int, _frame: object) -> None:
+        """Remember that we were asked to stop, and forget the signal: stopping is what was asked for."""
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
+
+
+def _say_where(settings: Settings, console: Console) -> None:
+    address = f"http://{settings.host}:{settings.port}"
+    data = settings.data_dir
+    console.print(
+        f"\n[bold]Barimt[/bold] listens on {address} (documentation: {address}/docs)\n"
+        f"  data and keys   {data.absolute()}\n"
+        f"  a seller        barimt admin seller add --tin 37900846788 --name 'Дэлгүүр' --sector 4711 --district 2501"
+        f" --vat-from 2016-01-01\n"
+        f"  a terminal      barimt admin terminal add --seller 37900846788 --number 10012619 --mode gateway --json\n"
+        f"  a consumer      barimt admin consumer add --json\n"
+        "  stop            Ctrl-C\n",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,231 @@
+"""The consumers' HTTP: a receipt is claimed and credited in one transaction; then `/v1/me` tells the rest."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+
+import asyncpg
+import structlog
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from kernel.clock import Clock, format_instant
+from kernel.refusal import Fault, Malformed, Refusal
+from mobile_stub.limits import HandLimit
+from receipts.claim import Claimed, ClaimState
+from receipts.claim_receipt import ByHand, Presented, claim_receipt
+from receipts.follow_outbox import follow_outbox
+from receipts.ids import ReceiptId
+from receipts.keys import Keyring, keyring_of
+from receipts.qr import TEXT_LENGTH
+from receipts.receipt import LotteryNumber
+from receipts.rules import draw_date
+from receipts.store import consumers, reading
+from receipts.verification import AskTheCentre, NotGenuine, verify_text
+from refunds.claw_back import claw_back
+from refunds.credit_claim import credit_claim
+from runtime.tokens.bearer import Bearer, BearerVerifier, Forbidden, Role, token_of
+
+KEYS_REMEMBERED_S = 60
+FOLLOW_PAUSE_S = 0.2
+FOLLOW_EVENTS_MAX = 100
+_LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresError)
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Claims:
+    """One worker's claims side. Belongs to one event loop."""
+
+    database: "asyncpg.Pool[asyncpg.Record]"
+    clock: Clock
+    real_clock: Clock
+    masters: Mapping[int, bytes]
+    bearers: BearerVerifier
+    hand_limit: HandLimit
+    _keyring: tuple[Keyring, datetime] = ({}, datetime.min.replace(tzinfo=UTC))
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(
+        cls,
+        database: "asyncpg.Pool[asyncpg.Record]",
+        *,
+        clock: Clock,
+        real_clock: Clock,
+        masters: Mapping[int, bytes],
+        bearers: BearerVerifier,
+    ) -> AsyncIterator[Self]:
+        """Run the claims side, which follows voids and corrections in the background."""
+        claims = cls(database, clock, real_clock, masters, bearers, HandLimit())
+        following = asyncio.create_task(claims.follow_for_ever(), name="outbox")
+        try:
+            yield claims
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+
+    async def keyring(self) -> Keyring:
+        """Answer the published keys, at most a minute old."""
+        keys, read_at = self._keyring
+        now = self.real_clock()
+        if (now - read_at).total_seconds() > KEYS_REMEMBERED_S:
+            keys = keyring_of(await reading.find_keys(self.database))
+            self._keyring = (keys, now)
+        return keys
+
+    async def claim(self, presented: Presented, consumer: int) -> dict[str, Any]:
+        """Claim and credit in one transaction; answer the words of `POST /v1/claims`."""
+        async with self.database.acquire() as connection, connection.transaction():
+            claimed = await claim_receipt(
+                connection, self.clock, presented=presented, consumer=consumer, masters=self.masters
+            )
+            credit = await credit_claim(connection, self.clock, claim=claimed.claim)
+        return claim_answer(claimed, credit.credit_mongo)
+
+    async def follow(self) -> int:
+        """Apply what the tills' side left in the outbox; answer how many events were taken."""
+        async with self.database.acquire() as connection, connection.transaction():
+            followed = await follow_outbox(connection, self.clock, limit=FOLLOW_EVENTS_MAX)
+            await claw_back(connection, self.clock, claims=followed.claims)
+        for declined in followed.declined:
+            _log.info("easy_claim_declined", code=declined.code)
+        return followed.taken
+
+    async def follow_for_ever(self) -> None:
+        """Follow the outbox within a second of each event, through every failure of the database."""
+        while True:
+            try:
+                taken = await self.follow()
+            except _LOST as error:
+                _log.warning("outbox_failed", error=type(error).__name__)
+                taken = 0
+            if taken < FOLLOW_EVENTS_MAX:
+                await asyncio.sleep(FOLLOW_PAUSE_S)
+
+
+def claim_answer(claimed: Claimed, credit_mongo: int) -> dict[str, Any]:
+    """Answer the words of a claim: what the consumer sees at once."""
+    drawn = claimed.lottery is not None and claimed.claim.state in {ClaimState.FINAL, ClaimState.PROVISIONAL}
+    return {
+        "claim": str(claimed.claim.claim),
+        "state": claimed.claim.state.value,
+        "seller": {"tin": claimed.seller_tin, "name": claimed.seller_name},
+        "receipt_id": str(claimed.root_id),
+        "total_mongo": claimed.total_mongo,
+        "vat_mongo": claimed.vat_mongo,
+        "credit_mongo": credit_mongo,
+        "lottery": None if claimed.lottery is None else str(claimed.lottery),
+        "draw_date": draw_date(claimed.claim.month).isoformat() if drawn else None,
+    }
+
+
+class ClaimIn(BaseModel):
+    """Either the QR text, or by hand the receipt id and the lottery number."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"receipt_id": "0" * 33, "lottery": "AB 12345678"}]},
+    )
+    qr: Annotated[str, Field(max_length=1024)] | None = None
+    receipt_id: Annotated[str, Field(max_length=64)] | None = None
+    lottery: Annotated[str, Field(max_length=32)] | None = None
+
+
+router = APIRouter(prefix="/v1", tags=["consumers"])
+
+
+def claims_of(request: Request) -> Claims:
+    """Answer the claims side that the composition root hung on the app."""
+    claims = request.app.state.claims
+    assert isinstance(claims, Claims)
+    return claims
+
+
+async def current_bearer(request: Request) -> Bearer:
+    """Answer who is asking. Raises `Unauthenticated` or `TokenExpired`."""
+    claims = claims_of(request)
+    return await claims.bearers.verify(token_of(request.headers.get("authorization")), claims.real_clock())
+
+
+async def current_consumer(bearer: Annotated[Bearer, Depends(current_bearer)]) -> int:
+    """Answer which consumer is asking. Raises `Forbidden` for anybody else."""
+    bearer.require(Role.CONSUMER)
+    if not bearer.subject.isdecimal() or len(bearer.subject) > 18:  # noqa: PLR2004 - a bigint
+        raise Forbidden
+    return int(bearer.subject)
+
+
+Consumer = Annotated[int, Depends(current_consumer)]
+
+
+@router.post("/claims", summary="Claim a receipt: credit and lottery at once")
+async def post_claim(request: Request, body: ClaimIn, consumer: Consumer) -> dict[str, Any]:
+    """Claim by QR text, or by receipt id and lottery number; the same consumer again gets the first answer."""
+    claims = claims_of(request)
+    if body.qr is not None:
+        return await claims.claim(_presented(body.qr, await claims.keyring()), consumer)
+    if body.receipt_id is None or body.lottery is None:
+        raise Malformed(Fault("missing_field", "/qr", "qr, or receipt_id and lottery"))
+    claims.hand_limit.hit(consumer)
+    return await claims.claim(ByHand(ReceiptId.parse(body.receipt_id, "/receipt_id"), _lottery(body.lottery)), consumer)
+
+
+def _presented(text: str, keyring: Keyring) -> Presented:
+    if len(text) != TEXT_LENGTH:
+        raise NotGenuine(1, "length")
+    try:
+        return verify_text(text, keyring)
+    except AskTheCentre as revoked:
+        return revoked.verified
+
+
+def _lottery(text: str) -> LotteryNumber:
+    letters, digits = text.strip()[:2].upper(), text.strip()[2:].strip()
+    if not (letters.isascii() and letters.isalpha() and digits.isascii() and digits.isdecimal() and len(digits) == 8):  # noqa: PLR2004 - the form
+        raise Malformed(Fault("lottery_form", "/lottery", "two letters and eight digits, as AB 12345678"))
+    return LotteryNumber(letters, digits)
+
+
+@router.get("/me", summary="Who I am to the system")
+async def get_me(request: Request, consumer: Consumer) -> dict[str, Any]:
+    """Answer the consumer's own number for tills and since when."""
+    found = await consumers.find_consumer(claims_of(request).database, consumer)
+    if found is None:
+        raise UnknownConsumer
+    login_no, enrolled_at = found
+    return {"consumer_id": str(consumer), "login_no": str(login_no), "since": format_instant(enrolled_at)}
+
+
+@router.get("/me/claims", summary="My claims, newest first")
+async def get_my_claims(
+    request: Request, consumer: Consumer, before: Annotated[int | None, Query(ge=1, lt=2**63)] = None
+) -> dict[str, Any]:
+    """Answer a hundred claims at a time; `next_before` asks for the ones before them."""
+    found = await consumers.list_claims(claims_of(request).database, consumer, before)
+    return {
+        "claims": [
+            {
+                "claim": str(claim.claim),
+                "state": claim.state,
+                "receipt_id": str(claim.root_id),
+                "seller": claim.seller_name,
+                "claimed_at": format_instant(claim.claimed_at),
+                "issued_at": format_instant(claim.issued_at),
+                "total_mongo": claim.total_mongo,
+            }
+            for claim in found
+        ],
+        "next_before": str(found[-1].claim) if len(found) == consumers.LISTED_MAX else None,
+    }
+
+
+class UnknownConsumer(Refusal):
+    """The token names nobody who is enrolled."""
+
+    code = "unknown_consumer"

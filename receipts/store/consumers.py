@@ -1,0 +1,43 @@
+"""SQL of what a consumer is shown about himself (asyncpg, role of the claims side)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from receipts.ids import ReceiptId
+
+LISTED_MAX = 100
+CLAIMS = f"""
+SELECT c.claim, c.state, c.claimed_at, r.issued_at, r.total_mongo, s.name,
+       r.seller, r.branch, r.day, r.number, r.terminal
+FROM private.claim_owners o
+JOIN claims.claims c USING (claim)
+JOIN pos.receipts r ON (r.seller, r.terminal, r.day, r.number) = (c.seller, c.root_terminal, c.root_day, c.root_number)
+JOIN pos.sellers s ON s.seller = r.seller
+WHERE o.consumer = $1 AND o.claim < coalesce($2, 9223372036854775807)
+ORDER BY o.claim DESC LIMIT {LISTED_MAX}
+"""  # noqa: S608 - a number of our own
+
+
+@dataclass(frozen=True, slots=True)
+class ListedClaim:
+    """A claim as its owner sees it in a list; the total is the root's."""
+
+    claim: int
+    state: str
+    claimed_at: datetime
+    issued_at: datetime
+    total_mongo: int
+    seller_name: str
+    root_id: ReceiptId
+
+
+async def find_consumer(connection: Any, consumer: int) -> tuple[int, datetime] | None:
+    """Answer a consumer's login number and since when he is enrolled."""
+    row = await connection.fetchrow("SELECT login_no, enrolled_at FROM private.consumers WHERE consumer = $1", consumer)
+    return None if row is None else (row["login_no"], row["enrolled_at"])
+
+
+async def list_claims(connection: Any, consumer: int, before: int | None) -> list[ListedClaim]:
+    """Answer a consumer's claims with a number below `before`, newest first."""
+    return [ListedClaim(*row[:6], ReceiptId(*row[6:])) for row in await connection.fetch(CLAIMS, consumer, before)]
