@@ -8,14 +8,14 @@ async with open_world(database) as world:
 
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from kernel.canonical import canonical_json, sha256
+from kernel.canonical import sha256
 from kernel.clock import Month, business_date
 from receipts import qr
 from receipts.chain import ChainKey, Draft, Head, Link, advance, first_head
@@ -24,11 +24,10 @@ from receipts.claim_receipt import ByHand, claim_receipt
 from receipts.document import Document, Line
 from receipts.enrol import NewSeller, NewTerminal, add_client, add_consumer, add_seller, add_terminal
 from receipts.follow_outbox import Followed, follow_outbox
-from receipts.ids import ReceiptId
 from receipts.issue_receipts import issue_receipts
 from receipts.keys import Key, KeyRole, Signer, turnover_key
 from receipts.orders import Issued, SaleOrder, VoidOrder
-from receipts.receipt import LotteryNumber, Nature, TaxType, lottery_number
+from receipts.receipt import Nature, TaxType, lottery_number
 from receipts.rules import rules_on
 from receipts.store import issuing
 from receipts.store.issuing import Event
@@ -37,6 +36,7 @@ from receipts.submission import Merchant, StatedPart, Submission, price
 from receipts.verification import Verified, verify_text
 from refunds.claw_back import claw_back
 from refunds.credit_claim import Credit, credit_claim
+from refunds.ledger import Balances
 from runtime.database import Database, Role
 
 OPENED_AT = datetime(2017, 3, 1, 1, 0, tzinfo=UTC)
@@ -44,6 +44,7 @@ OPENED_AT = datetime(2017, 3, 1, 1, 0, tzinfo=UTC)
 MASTER = sha256(b"the turnover secret of all tests")
 EPOCH = 1
 _DISTRICT = "2501"
+_ACCOUNTS = tuple(one.name for one in fields(Balances))
 _LONG_AGO, _LONG_AFTER = OPENED_AT - timedelta(days=400), OPENED_AT + timedelta(days=4000)
 
 
@@ -98,7 +99,9 @@ class World:
         since = date(2016, 1, 1) if vat_payer else None
         with self.database.transaction(Role.OWNER) as connection:
             seller = add_seller(
-                connection, self.clock, seller=NewSeller(tin, f"Дэлгүүр {number}", "4711", _DISTRICT, False, since)
+                connection,
+                self.clock,
+                seller=NewSeller(tin, f"Дэлгүүр {number}", "4711", _DISTRICT, vat_registered_from=since),
             )
             add_client(connection, self.clock, client_id=client, seller_tin=tin, public_key="none")
             new = NewTerminal(tin, terminal, client, mode, 1, _DISTRICT)
@@ -157,7 +160,7 @@ class World:
             sold_at=sold_at,
         )
         shops = [shop, *(part.shop for part in stated if part.shop is not None)]
-        merchants = {one.tin: Merchant(one.seller, one.tin, one.vat_payer, False) for one in shops}
+        merchants = {one.tin: Merchant(one.seller, one.tin, one.vat_payer, city_tax_payer=False) for one in shops}
         day = business_date(sold_at or self.now)
         priced = price(submission, merchants, rules=rules_on(day), day=day)
         key = f"sale-{next(self._numbers)}"
@@ -251,9 +254,7 @@ class World:
     async def balances(self, consumer: int) -> dict[str, int]:
         """Answer a consumer's accounts that are not zero, by name."""
         row = await self.claims.fetchrow("SELECT * FROM private.accounts WHERE consumer = $1", consumer)
-        return (
-            {} if row is None else {name[:-6]: row[name] for name in row.keys() if name[-6:] == "_mongo" and row[name]}
-        )  # noqa: SIM118 - a Record iterates its values
+        return {} if row is None else {name[:-6]: row[name] for name in _ACCOUNTS if row[name]}
 
 
 def by_hand(receipt: StoredReceipt, *, root: StoredReceipt | None = None) -> ByHand:
