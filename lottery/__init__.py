@@ -1,1 +1,1 @@
-"""The monthly draw that anyone can run again."""
+"""The monthly draw: entries committed before a public randomness round, and proofs that need nobody's data."""
