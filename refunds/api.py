@@ -71,7 +71,7 @@ def make_router(current_consumer: Callable[..., Any]) -> APIRouter:
     consumer_of = Annotated[int, Depends(current_consumer)]
 
     @router.get("/balance", summary="My money")
-    def get_balance(request: Request, consumer: consumer_of) -> BalanceOut:  # type: ignore[valid-type]
+    def get_balance(request: Request, consumer: consumer_of) -> BalanceOut:
         """Answer the five accounts."""
         with _database(request).transaction(Role.CLAIMS) as connection:
             balances = reading.balances_of(connection, consumer)
@@ -80,7 +80,7 @@ def make_router(current_consumer: Callable[..., Any]) -> APIRouter:
     @router.get("/payouts", summary="My payouts, newest first")
     def get_payouts(
         request: Request,
-        consumer: consumer_of,  # type: ignore[valid-type]
+        consumer: consumer_of,
         before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
     ) -> PayoutsOut:
         """Answer a hundred payouts at a time."""
@@ -90,7 +90,7 @@ def make_router(current_consumer: Callable[..., Any]) -> APIRouter:
         return PayoutsOut(payouts=[_payout(row) for row in rows], next_before=str(rows[-1]["payout"]) if more else None)
 
     @router.put("/bank-account", summary="Where to pay me")
-    def put_bank_account(request: Request, body: BankAccountIn, consumer: consumer_of) -> BankAccountIn:  # type: ignore[valid-type]
+    def put_bank_account(request: Request, body: BankAccountIn, consumer: consumer_of) -> BankAccountIn:
         """Keep the bank account for the payouts that are run from now on."""
         with _database(request).transaction(Role.CLAIMS) as connection:
             if not reading.set_bank_account(connection, consumer, body.bank_account):
