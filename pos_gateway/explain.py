@@ -14,6 +14,23 @@ from kernel.refusal import Fault
 
 DEPTH_MAX = 16
 FAULTS_MAX = 100
+FORM_CODES = (
+    "barcode_form",
+    "branch_form",
+    "classification_form",
+    "consumer_no_form",
+    "district_form",
+    "key_form",
+    "method_form",
+    "quantity_form",
+    "reason_form",
+    "receipt_id_form",
+    "reference_form",
+    "tax_product_form",
+    "terminal_form",
+    "tin_form",
+)
+"""Codes that a declaration may name for text that is not of its form."""
 
 
 def faults_in(body: bytes, kind: type[Any]) -> list[Fault]:
@@ -30,6 +47,12 @@ def faults_in(body: bytes, kind: type[Any]) -> list[Fault]:
         if len(faults) == FAULTS_MAX:
             break
     return faults or [Fault("json_invalid", "", "one JSON object (RFC 8259) in UTF-8")]
+
+
+def form(pattern: str, code: str, expected: str) -> msgspec.Meta:
+    """Declare a text's form: a pattern, and what is said when it does not match."""
+    assert code in FORM_CODES
+    return msgspec.Meta(pattern=pattern, extra={"code": code, "expected": expected})
 
 
 def _too_deep(body: bytes) -> bool:

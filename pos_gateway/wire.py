@@ -15,7 +15,7 @@ from kernel.canonical import canonical_text
 from kernel.clock import parse_instant
 from kernel.money import MONGO_MAX
 from kernel.refusal import Fault, Malformed
-from pos_gateway.explain import faults_in
+from pos_gateway.explain import faults_in, form
 from receipts.document import Line
 from receipts.ids import ReceiptId
 from receipts.receipt import Nature, TaxType
@@ -26,31 +26,24 @@ BATCH_BYTES_MAX = 8 * 1024 * 1024
 BATCH_LINES_MAX = 1000
 PAYMENTS_MAX = 32
 
-
-def _form(pattern: str, code: str, expected: str) -> Meta:
-    return Meta(pattern=pattern, extra={"code": code, "expected": expected})
-
-
-Tin = Annotated[str, _form(r"\A(?!99[0-9]{10}\Z)[0-9]{11,14}\Z", "tin_form", "11 to 14 digits")]
+Tin = Annotated[str, form(r"\A(?!99[0-9]{10}\Z)[0-9]{11,14}\Z", "tin_form", "11 to 14 digits")]
 Amount = Annotated[int, Meta(ge=0, le=MONGO_MAX)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Unit = Annotated[str, Meta(min_length=1, max_length=32)]
-Reference = Annotated[
-    str, _form(r"\A[^\x00-\x1f\x7f]{1,64}\Z", "reference_form", "1 to 64 characters, no control ones")
-]
-Terminal = Annotated[str, _form(r"\A[0-9]{8}\Z", "terminal_form", "8 digits, as 10012619")]
-Branch = Annotated[str, _form(r"\A[0-9]{3}\Z", "branch_form", "3 digits, as 001")]
-District = Annotated[str, _form(r"\A[0-9]{4}\Z", "district_form", "4 digits, as 2501")]
-ConsumerNo = Annotated[str, _form(r"\A[0-9]{8}\Z", "consumer_no_form", "8 digits")]
-Id = Annotated[str, _form(r"\A[0-9]{33}\Z", "receipt_id_form", "33 digits")]
+Reference = Annotated[str, form(r"\A[^\x00-\x1f\x7f]{1,64}\Z", "reference_form", "1 to 64 characters, no control ones")]
+Terminal = Annotated[str, form(r"\A[0-9]{8}\Z", "terminal_form", "8 digits, as 10012619")]
+Branch = Annotated[str, form(r"\A[0-9]{3}\Z", "branch_form", "3 digits, as 001")]
+District = Annotated[str, form(r"\A[0-9]{4}\Z", "district_form", "4 digits, as 2501")]
+ConsumerNo = Annotated[str, form(r"\A[0-9]{8}\Z", "consumer_no_form", "8 digits")]
+Id = Annotated[str, form(r"\A[0-9]{33}\Z", "receipt_id_form", "33 digits")]
 Quantity = Annotated[
-    str, _form(r"\A[0-9]{1,9}(\.[0-9]{1,6})?\Z", "quantity_form", "a decimal of at most 9 and 6 digits, as 1.000")
+    str, form(r"\A[0-9]{1,9}(\.[0-9]{1,6})?\Z", "quantity_form", "a decimal of at most 9 and 6 digits, as 1.000")
 ]
-Classification = Annotated[str, _form(r"\A[0-9]{7}\Z", "classification_form", "7 digits")]
-TaxProduct = Annotated[str, _form(r"\A[0-9]{3,10}\Z", "tax_product_form", "3 to 10 digits")]
-Barcode = Annotated[str, _form(r"\A[\x21-\x7e]{1,32}\Z", "barcode_form", "1 to 32 printable characters")]
-Method = Annotated[str, _form(r"\A[A-Z][A-Z0-9_]{0,31}\Z", "method_form", "as CASH, PAYMENT_CARD, BANK_TRANSFER")]
-Key = Annotated[str, _form(r"\A[\x21-\x7e]{1,128}\Z", "key_form", "1 to 128 printable ASCII characters")]
+Classification = Annotated[str, form(r"\A[0-9]{7}\Z", "classification_form", "7 digits")]
+TaxProduct = Annotated[str, form(r"\A[0-9]{3,10}\Z", "tax_product_form", "3 to 10 digits")]
+Barcode = Annotated[str, form(r"\A[\x21-\x7e]{1,32}\Z", "barcode_form", "1 to 32 printable characters")]
+Method = Annotated[str, form(r"\A[A-Z][A-Z0-9_]{0,31}\Z", "method_form", "as CASH, PAYMENT_CARD, BANK_TRANSFER")]
+Key = Annotated[str, form(r"\A[\x21-\x7e]{1,128}\Z", "key_form", "1 to 128 printable ASCII characters")]
 Instant = Annotated[str, Meta(max_length=40)]
 
 
@@ -114,7 +107,7 @@ class BatchLineIn(Struct, frozen=True, forbid_unknown_fields=True):
 class VoidIn(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of `POST /v1/receipts/{id}/void`."""
 
-    reason: Annotated[str, _form(r"\A[^\x00-\x1f\x7f]{1,255}\Z", "reason_form", "1 to 255 characters")]
+    reason: Annotated[str, form(r"\A[^\x00-\x1f\x7f]{1,255}\Z", "reason_form", "1 to 255 characters")]
 
 
 def _reader(kind: type[Any]) -> Callable[[bytes], Any]:

@@ -32,8 +32,16 @@ as large as what was sent."""
 _REFUSED_WITH: Final[Mapping[int, tuple[str, ...]]] = {
     400: ("invalid_request", "unsupported_grant_type"),
     401: ("invalid_client", "token_expired", "unauthenticated"),
-    403: ("forbidden", "own_seller"),
-    404: ("client_unknown", "invoice_unknown", "key_unknown", "seller_unknown", "terminal_unknown", "unknown_receipt"),
+    403: ("forbidden", "own_seller", "wrong_seller"),
+    404: (
+        "client_unknown",
+        "invoice_unknown",
+        "key_unknown",
+        "seller_unknown",
+        "terminal_unknown",
+        "unknown_consumer",
+        "unknown_receipt",
+    ),
     409: (
         "already_claimed",
         "already_void",
@@ -65,6 +73,7 @@ _REFUSED_WITH: Final[Mapping[int, tuple[str, ...]]] = {
     ),
     422: ("key_reused",),
     429: ("rate_limited",),
+    504: ("outcome_unknown",),
 }
 STATUSES: Final[Mapping[str, int]] = {code: status for status, codes in _REFUSED_WITH.items() for code in codes}
 """The one table from a refusal's code to its HTTP status."""

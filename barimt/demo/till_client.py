@@ -17,7 +17,7 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_S = 120
 
 
-class PostFailed(Exception):
+class PostFailed(Exception):  # noqa: N818 - named by what happened
     """The centre answered what a demo or a test did not expect."""
 
 
