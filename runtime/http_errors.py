@@ -37,6 +37,7 @@ _REFUSED_WITH: Final[Mapping[int, tuple[str, ...]]] = {
         "client_unknown",
         "invoice_unknown",
         "key_unknown",
+        "payout_unknown",
         "seller_unknown",
         "terminal_unknown",
         "unknown_consumer",

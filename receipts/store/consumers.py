@@ -40,4 +40,16 @@ async def find_consumer(connection: Any, consumer: int) -> tuple[int, datetime] 
 
 async def list_claims(connection: Any, consumer: int, before: int | None) -> list[ListedClaim]:
     """Answer a consumer's claims with a number below `before`, newest first."""
-    return [ListedClaim(*row[:6], ReceiptId(*row[6:])) for row in await connection.fetch(CLAIMS, consumer, before)]
+    rows = await connection.fetch(CLAIMS, consumer, before)
+    return [
+        ListedClaim(
+            row["claim"],
+            row["state"],
+            row["claimed_at"],
+            row["issued_at"],
+            row["total_mongo"],
+            row["name"],
+            ReceiptId(row["seller"], row["branch"], row["day"], row["number"], row["terminal"]),
+        )
+        for row in rows
+    ]
