@@ -42,7 +42,7 @@ class Account:
     def adopt(self, path: Path) -> None:
         """Give something that we have just made to this user; nothing to do when it is ours."""
         if not self.is_ours:
-            os.chown(path, self.uid, self.gid)
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def spawn(self, command: list[str], *, output: int | None = None, cwd: Path = Path("/")) -> subprocess.Popen[bytes]:
         """Start a program as this user, in its own session (a Ctrl-C is ours to handle), with an environment that

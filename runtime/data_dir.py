@@ -17,6 +17,7 @@ import contextlib
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ from typing import Self
 
 from runtime.account import AccountMissing, server_account
 from runtime.unusable import Unusable
+
+SYSTEM_DIR = Path("/var/lib/barimt")
+"""Where root keeps the embedded server's binaries, and clusters that cannot be in their data directory."""
 
 
 class DataDirUnusable(Unusable):
@@ -122,10 +126,15 @@ def write_private(path: Path, content: bytes, *, replace: bool) -> None:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file, made with mode 0600 where it is missing. What root makes belongs to the folder's owner, who would
-    otherwise be kept out of his own data directory. Answers the descriptor, which the caller closes.
+    """Open a file, made with mode 0600 where it is missing; never through a link. What root makes belongs to the
+    folder's owner, who would otherwise be kept out of his own data directory. The caller closes the descriptor.
     """
-    descriptor = os.open(path, flags | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if flags & os.O_EXCL:
+            raise
+        return os.open(path, flags | os.O_NOFOLLOW)
     if os.geteuid() == 0:
         folder = path.parent.stat()
         os.fchown(descriptor, folder.st_uid, folder.st_gid)
@@ -133,12 +142,20 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def _make_root(root: Path) -> None:
-    """Make it 0700; as root 0710 with the server's group, so that the server, and nobody else, can pass through."""
+    """Make it 0700; as root 0710 with the server's group, so that the server, and nobody else, can pass through. It
+    appears with its final mode, since other processes decide by it where the cluster goes.
+    """
     if root.is_dir():
         return
     root.parent.mkdir(parents=True, exist_ok=True)
-    root.mkdir(mode=0o700, exist_ok=True)
-    if os.geteuid() == 0:
-        with contextlib.suppress(AccountMissing):
-            os.chown(root, -1, server_account().gid)
-            root.chmod(0o710)
+    draft = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
+    try:
+        if os.geteuid() == 0:
+            with contextlib.suppress(AccountMissing):
+                os.chown(draft, -1, server_account().gid)
+                draft.chmod(0o710)
+        draft.rename(root)
+    except OSError:
+        draft.rmdir()
+        if not root.is_dir():
+            raise

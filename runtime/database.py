@@ -17,6 +17,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, func, make_url, select
+from sqlalchemy.exc import ArgumentError
 
 from runtime import store
 from runtime.data_dir import DataDir
@@ -140,7 +141,7 @@ def open_database(settings: Settings, *, say: Say) -> Iterator[Database]:
             server = EmbeddedPostgres(data_dir, say=say, system_dir=settings.system_dir)
             admin = stack.enter_context(server).url()
         else:
-            admin = make_url(settings.database_url)
+            admin = _parse(settings.database_url)
         database = prepare_database(admin, data_dir.passwords(LOGINS))
         stack.callback(database.close)
         migrate(database.url(Role.OWNER))
@@ -156,7 +157,7 @@ def join_database(settings: Settings) -> Iterator[Database]:
     if settings.database_url is None:
         admin = running_server(data_dir, settings.system_dir)
     else:
-        admin = make_url(settings.database_url)
+        admin = _parse(settings.database_url)
     with contextlib.closing(Database(admin.set(database=_name_in(admin)), data_dir.passwords(LOGINS))) as database:
         yield database
 
@@ -197,6 +198,15 @@ def migrate(url: str) -> None:
         raise DatabaseUnusable(f"The database was migrated by a newer version of this program: {error}") from error
     finally:
         engine.dispose()
+
+
+def _parse(database_url: str) -> URL:
+    try:
+        return make_url(database_url)
+    except (ArgumentError, ValueError):
+        raise DatabaseUnusable(
+            "BARIMT_DATABASE_URL is not of the form postgresql://user:password@host:5432/db"
+        ) from None
 
 
 def _connect(url: URL) -> psycopg.Connection:

@@ -5,6 +5,7 @@ stops it. The others use it, and when the owner ends one of them becomes the own
 service costs nothing, and either may end first.
 """
 
+import contextlib
 import signal
 import subprocess
 import threading
@@ -16,7 +17,7 @@ from typing import Self
 
 from sqlalchemy import URL
 
-from runtime.data_dir import DataDir
+from runtime.data_dir import SYSTEM_DIR, DataDir
 from runtime.postgres_binaries import PostgresUnusable, binaries_for, find_binaries
 from runtime.postgres_home import PORT, SUPERUSER, Home, Ownership, find_home
 from runtime.postgres_remains import PATIENCE_S, stop_remains
@@ -25,7 +26,6 @@ from runtime.unusable import Unusable
 Say = Callable[[str], None]
 """Shows one line to whoever started us; may be called from another thread."""
 
-SYSTEM_DIR = Path("/var/lib/barimt")
 LOG_BYTES_MAX = 10_000_000
 _POLL_S = 0.02
 _WATCH_S = 0.2
@@ -45,7 +45,7 @@ class EmbeddedPostgres:
         options: Mapping[str, str] | None = None,
     ) -> None:
         self._data_dir = data_dir
-        self._say = say
+        self._say = _tolerant(say)
         self._system_dir = system_dir
         self._options = dict(options or {})
         self._socket_dir: Path | None = None
@@ -77,7 +77,8 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Stop the server if we own it, cleanly, and wait for its end."""
         self._stopping.set()
-        self._keeper.join()
+        if self._keeper.is_alive():
+            self._keeper.join()
 
     def url(self) -> URL:
         """Answer the superuser's address, good for this user on this machine."""
@@ -188,6 +189,16 @@ class EmbeddedPostgres:
             process.send_signal(signal.SIGQUIT)
             process.wait()
         self.postmaster = None
+
+
+def _tolerant(say: Say) -> Say:
+    """A reader who has gone (a closed pipe, a closed terminal) must not end the server."""
+
+    def said(line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            say(line)
+
+    return said
 
 
 class _Patience:

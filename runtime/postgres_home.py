@@ -8,6 +8,7 @@ data directory names it for ever. No directory that was there before is opened f
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
 import stat
 import subprocess
@@ -75,8 +76,9 @@ class Home:
 
     def initialise(self, binaries: Binaries) -> None:
         """Make the cluster: checksums, UTF-8, one collation on every machine. Half a cluster is never left behind."""
-        draft = self.folder / "postgres.new"
-        shutil.rmtree(draft, ignore_errors=True)
+        for half in self.folder.glob("postgres.new.*"):
+            shutil.rmtree(half, ignore_errors=True)
+        draft = self.folder / f"postgres.new.{secrets.token_hex(4)}"  # an initdb without its parent may still run
         draft.mkdir(mode=0o700)
         self.account.adopt(draft)
         command = [binaries.program("initdb"), "--pgdata", str(draft), "--username", SUPERUSER]
@@ -89,8 +91,8 @@ class Home:
         draft.rename(self.cluster)
 
     def write_access_rules(self) -> None:
-        """Say who may log in: the superuser as us or as the cluster's owner, all others with their password."""
-        names = {Account.of_uid(os.geteuid()).name, self.account.name}
+        """Say who may log in: the superuser as us, root or the cluster's owner, all others with their password."""
+        names = {Account.of_uid(uid).name for uid in (os.geteuid(), 0, self.account.uid)}
         rules = f"local all {SUPERUSER} peer map=barimt\nlocal all all scram-sha-256\n"
         people = "".join(f'barimt "{name}" {SUPERUSER}\n' for name in sorted(names))
         for name, text in (("pg_hba.conf", rules), ("pg_ident.conf", people)):
@@ -112,7 +114,8 @@ class Home:
 def find_home(data_dir: DataDir, system_dir: Path) -> Home:
     """Find the home of a data directory's cluster, or choose and make one. Raises `PostgresUnusable`."""
     pointer = data_dir.cluster_pointer
-    folder = Path(pointer.read_text().strip()) if pointer.exists() else data_dir.root
+    pointed = pointer.exists()
+    folder = Path(pointer.read_text().strip()) if pointed else data_dir.root
     account = server_account()
     if (folder / "postgres").is_dir():
         account = Account.of_uid((folder / "postgres").stat().st_uid)
@@ -122,7 +125,7 @@ def find_home(data_dir: DataDir, system_dir: Path) -> Home:
         raise PostgresUnusable(
             f"The cluster in {folder} belongs to the user {account.name}; run as that user or as root"
         )
-    if (folder / "postgres").is_dir() or pointer.exists():
+    if (folder / "postgres").is_dir() or pointed:
         raise PostgresUnusable(f"The server runs as {account.name}, who can no longer reach {folder}")
     return Home(_elsewhere(data_dir, account, system_dir), account)
 
@@ -131,10 +134,8 @@ def _elsewhere(data_dir: DataDir, account: Account, system_dir: Path) -> Path:
     """Make a home in `system_dir` and point to it; a name once used stays with the data directory that had it."""
     make_system_dir(system_dir)
     digest = hashlib.sha256(os.fsencode(data_dir.root)).hexdigest()[:12]
-    number = 1
-    while (folder := system_dir / (digest if number == 1 else f"{digest}-{number}")).exists():
-        number += 1
-    folder.mkdir(mode=0o755)
+    folder = system_dir / f"{digest}-{secrets.token_hex(3)}"
+    folder.mkdir()
     folder.chmod(0o755)
     if not account.can_enter(folder):
         folder.rmdir()

@@ -11,7 +11,7 @@ from runtime.postgres_binaries import PostgresUnusable
 from runtime.postgres_home import SOCKET, Home
 
 PATIENCE_S = 60
-"""After this long without an end, a server is stopped the hard way; its next start recovers."""
+"""After this long without an end, a server is ended the hard way; its next start recovers."""
 
 
 def stop_remains(home: Home) -> bool:
@@ -25,7 +25,7 @@ def stop_remains(home: Home) -> bool:
     started = time.monotonic()
     while processes:
         hard = time.monotonic() - started > PATIENCE_S
-        _ask_to_end(processes, None if hard else _pid_in_file(home))
+        _ask_to_end(processes, _pid_in_file(home), hard=hard)
         time.sleep(0.05)
         processes = cluster_processes(home)
     for lock_file in (home.cluster / "postmaster.pid", home.socket_dir() / f"{SOCKET}.lock"):
@@ -59,12 +59,14 @@ def _pid_in_file(home: Home) -> int | None:
     return None
 
 
-def _ask_to_end(processes: list[psutil.Process], postmaster: int | None) -> None:
+def _ask_to_end(processes: list[psutil.Process], postmaster: int | None, *, hard: bool) -> None:
     """Ask the postmaster for a fast shutdown; where it is not among the living, tell all to quit at once."""
     orphaned = postmaster not in {process.pid for process in processes}
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
-            if orphaned:
+            if hard:
+                process.kill()
+            elif orphaned:
                 process.send_signal(signal.SIGQUIT)
             elif process.pid == postmaster:
                 process.send_signal(signal.SIGINT)

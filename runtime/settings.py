@@ -4,13 +4,12 @@ import difflib
 import os
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
-from runtime.embedded_postgres import SYSTEM_DIR
+from runtime.data_dir import SYSTEM_DIR
 from runtime.unusable import Unusable
 
 PREFIX = "BARIMT_"
@@ -23,13 +22,11 @@ class SettingsInvalid(Unusable):
 
 
 def _postgres_url(text: str) -> str:
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        raise ValueError("not a URL, as postgresql://user:password@host:5432/barimt") from None
-    if url.drivername not in ("postgresql", "postgres"):
-        raise ValueError("not a postgresql:// URL")
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+    parts = urlsplit(text)
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise ValueError("not a PostgreSQL URL, as postgresql://user:password@host:5432/barimt")
+    _ = parts.port  # raises ValueError where it is no port
+    return parts._replace(scheme="postgresql").geturl()
 
 
 def _issuer_url(text: str) -> str:

@@ -11,28 +11,34 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import URL, make_url
 
 from runtime import store
+from runtime.account import Account
 from runtime.data_dir import DataDir
 from runtime.database import LOGINS, Database, Role, migrate, prepare_database
 from runtime.embedded_postgres import EmbeddedPostgres
+from runtime.postgres_home import Home
+from runtime.postgres_remains import stop_remains
 from runtime.settings import Settings, load_settings
 
 UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
 """For the run's own server alone: its data may die with the machine."""
+SWEPT = "barimt-test-"
 
 
 @pytest.fixture(scope="session")
 def reachable_dir() -> Iterator[Path]:
     """A directory that every user may pass through, for servers of tests run by root; pytest's own are closed."""
-    with tempfile.TemporaryDirectory(prefix="barimt-", dir="/tmp", ignore_cleanup_errors=True) as name:
-        path = Path(name)
-        path.chmod(0o711)
-        yield path
+    _sweep()
+    path = Path(tempfile.mkdtemp(prefix=f"{SWEPT}{os.getpid()}-", dir="/tmp"))
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture
@@ -131,6 +137,18 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip("the folder ../shared/data is not beside this checkout")
     return path
+
+
+def _sweep() -> None:
+    """End the servers of earlier runs that were killed, and remove what they left."""
+    for path in Path("/tmp").glob(f"{SWEPT}*"):
+        number = path.name.removeprefix(SWEPT).partition("-")[0]
+        if path.stat().st_uid != os.geteuid() or not number.isdigit() or psutil.pid_exists(int(number)):
+            continue
+        for cluster in path.rglob("postgres/PG_VERSION"):
+            home = Home(cluster.parent.parent, Account.of_uid(cluster.parent.stat().st_uid))
+            stop_remains(home)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _drop(admin: psycopg.Connection, name: str) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import secrets
 import signal
 import stat
 import subprocess
@@ -10,23 +11,26 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
+from runtime import embedded_postgres, postgres_remains
 from runtime.account import CANDIDATES, Account, server_account
 from runtime.data_dir import DataDir
 from runtime.embedded_postgres import EmbeddedPostgres, running_server
 from runtime.postgres_binaries import PostgresUnusable, find_binaries
-from runtime.postgres_home import SOCKET_PATH_MAX, Home, Ownership, find_home
+from runtime.postgres_home import SOCKET, SOCKET_PATH_MAX, Home, Ownership, find_home
 from runtime.postgres_remains import cluster_processes, stop_remains
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another user")
 
 OWNER = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from runtime.data_dir import DataDir
 from runtime.embedded_postgres import EmbeddedPostgres
@@ -36,11 +40,20 @@ with EmbeddedPostgres(DataDir.make(Path(sys.argv[1])), say=print, system_dir=Pat
 """
 
 
+Start = Callable[..., EmbeddedPostgres]
+
+
+@pytest.fixture(scope="module")
+def made(reachable_dir: Path) -> Path:
+    """A data directory whose cluster outlives each test: whatever a test does to its server, the next one starts."""
+    return reachable_dir / "made"
+
+
 @pytest.fixture
-def start(open_dir: Path, system_dir: Path) -> Callable[..., EmbeddedPostgres]:
-    def make(where: Path | None = None, said: list[str] | None = None) -> EmbeddedPostgres:
+def start(made: Path, system_dir: Path) -> Start:
+    def make(where: Path = made, said: list[str] | None = None) -> EmbeddedPostgres:
         say = print if said is None else said.append
-        return EmbeddedPostgres(DataDir.make(where or open_dir / "data"), say=say, system_dir=system_dir)
+        return EmbeddedPostgres(DataDir.make(where), say=say, system_dir=system_dir)
 
     return make
 
@@ -62,7 +75,7 @@ def run(server: EmbeddedPostgres, statement: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def eventually(attempt: Callable[[], bool], seconds: float = 20) -> None:
+def eventually(attempt: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with contextlib.suppress(psycopg.OperationalError):
@@ -72,48 +85,49 @@ def eventually(attempt: Callable[[], bool], seconds: float = 20) -> None:
     pytest.fail(f"did not happen within {seconds} s")
 
 
-def note(server: EmbeddedPostgres) -> None:
-    run(server, "CREATE TABLE note AS SELECT 'kept' AS word")
+def note(server: EmbeddedPostgres) -> str:
+    """Write down a word that nothing else has; answer it."""
+    word = secrets.token_hex(8)
+    run(server, f"CREATE TABLE note_{word} ()")
+    return word
 
 
-def noted(server: EmbeddedPostgres) -> bool:
-    return run(server, "SELECT word FROM note") == [("kept",)]
+def noted(server: EmbeddedPostgres, word: str) -> bool:
+    return run(server, f"SELECT to_regclass('note_{word}') IS NOT NULL") == [(True,)]
 
 
 class TestEmbeddedPostgres:
-    def test_keeps_its_data_between_starts(self, start: Callable[..., EmbeddedPostgres]) -> None:
+    def test_keeps_its_data_between_starts(self, start: Start) -> None:
         with start() as server:
-            note(server)
+            word = note(server)
         said: list[str] = []
         with start(said=said) as server:
-            assert noted(server)
+            assert noted(server, word)
         assert said == []
 
-    def test_is_safe_from_the_start(self, start: Callable[..., EmbeddedPostgres]) -> None:
+    def test_is_safe_from_the_start(self, start: Start) -> None:
         names = ("data_checksums", "password_encryption", "listen_addresses", "fsync", "server_encoding", "timezone")
         with start() as server:
             values = [run(server, f"SHOW {name}")[0][0] for name in names]
             assert values == ["on", "scram-sha-256", "", "on", "UTF8", "UTC"]
             (directory,) = run(server, "SHOW unix_socket_directories")[0]
             assert stat.S_IMODE(Path(str(directory)).stat().st_mode) == 0o700
-            with pytest.raises(psycopg.OperationalError):
+            with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
                 psycopg.connect(host=str(directory), user="barimt_gateway", dbname="postgres", password="guess")
-        assert not (Path(str(directory)) / ".s.PGSQL.5432").exists()
+        assert not (Path(str(directory)) / SOCKET).exists()
 
-    def test_starts_again_when_its_server_is_killed(self, start: Callable[..., EmbeddedPostgres]) -> None:
+    def test_starts_again_when_its_server_is_killed(self, start: Start) -> None:
         said: list[str] = []
         with start(said=said) as server:
-            note(server)
+            word = note(server)
             first = server.postmaster
             assert first is not None
             os.kill(first, signal.SIGKILL)
-            eventually(lambda: server.postmaster not in (None, first) and noted(server))
+            eventually(lambda: server.postmaster not in (None, first) and noted(server, word))
         assert any("starting it again" in line for line in said)
 
-    def test_survives_the_death_of_its_owner(
-        self, start: Callable[..., EmbeddedPostgres], open_dir: Path, system_dir: Path
-    ) -> None:
-        with other_process(open_dir / "data", system_dir) as (owner, postmaster):
+    def test_survives_the_death_of_its_owner(self, start: Start, made: Path, system_dir: Path) -> None:
+        with other_process(made, system_dir) as (owner, postmaster):
             owner.kill()
         assert is_alive(postmaster)
         said: list[str] = []
@@ -124,70 +138,88 @@ class TestEmbeddedPostgres:
 
     @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process stand in for process 1")
     def test_starts_beside_a_dead_server_that_nobody_reaps(
-        self, start: Callable[..., EmbeddedPostgres], open_dir: Path, system_dir: Path
+        self, start: Start, made: Path, system_dir: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with standing_in_for_process_1(), other_process(open_dir / "data", system_dir) as (owner, postmaster):
+        monkeypatch.setattr(embedded_postgres, "_TELL_EVERY_S", 0.0)
+        said: list[str] = []
+        with standing_in_for_process_1(), other_process(made, system_dir) as (owner, postmaster):
             dying = [postmaster, *(child.pid for child in psutil.Process(postmaster).children())]
             owner.kill()
             os.kill(postmaster, signal.SIGKILL)
             eventually(lambda: not any(is_alive(pid) for pid in dying))
-            with start() as server:
+            with start(said=said) as server:
                 note(server)
             for pid in dying:
                 os.waitpid(pid, 0)
+        assert any("recovering" in line for line in said)
 
-    def test_is_shared_by_processes_and_outlives_the_guest(
-        self, start: Callable[..., EmbeddedPostgres], open_dir: Path, system_dir: Path
-    ) -> None:
-        with other_process(open_dir / "data", system_dir) as (_, postmaster):
+    def test_is_shared_by_processes_and_outlives_the_guest(self, start: Start, made: Path, system_dir: Path) -> None:
+        with other_process(made, system_dir) as (_, postmaster):
             with start() as guest:
                 assert guest.postmaster is None
-                note(guest)
+                word = note(guest)
             assert is_alive(postmaster)
             with start() as guest:
-                assert noted(guest)
+                assert noted(guest, word)
 
-    def test_passes_to_a_guest_when_its_owner_ends(
-        self, start: Callable[..., EmbeddedPostgres], open_dir: Path, system_dir: Path
-    ) -> None:
-        with other_process(open_dir / "data", system_dir) as (owner, _), start() as guest:
-            note(guest)
+    def test_passes_to_a_guest_when_its_owner_ends(self, start: Start, made: Path, system_dir: Path) -> None:
+        with other_process(made, system_dir) as (owner, _), start() as guest:
+            word = note(guest)
             owner.communicate("")
-            eventually(lambda: guest.postmaster is not None and noted(guest))
+            eventually(lambda: guest.postmaster is not None and noted(guest, word))
 
-    def test_ends_while_it_is_still_starting(self, start: Callable[..., EmbeddedPostgres], open_dir: Path) -> None:
-        server = start()
+    def test_is_made_once_when_several_start_at_the_same_moment(self, start: Start, open_dir: Path) -> None:
+        (open_dir / "closed").mkdir(mode=0o700)
+        servers = [start(open_dir / "closed" / "data") for _ in range(3)]
+        with contextlib.ExitStack() as stack, ThreadPoolExecutor(3) as threads:
+            for server in servers:
+                stack.callback(server.stop)
+            list(threads.map(EmbeddedPostgres.__enter__, servers))
+            assert len([server for server in servers if server.postmaster is not None]) == 1
+            word = note(servers[0])
+            assert all(noted(server, word) for server in servers)
+
+    def test_does_not_care_who_listens(self, made: Path, system_dir: Path) -> None:
+        def say(_: str) -> None:
+            raise BrokenPipeError
+
+        with other_process(made, system_dir) as (owner, _):
+            owner.kill()
+        with EmbeddedPostgres(DataDir.make(made), say=say, system_dir=system_dir) as server:
+            note(server)
+
+    def test_ends_while_it_is_still_starting(self, start: Start, open_dir: Path) -> None:
+        server = start(open_dir / "data")
         threading.Timer(0.1, server.stop).start()
         with contextlib.suppress(PostgresUnusable), server:
             pass
-        assert cluster_remains(open_dir) == []
+        home = Home(open_dir / "data", server_account())
+        assert not home.cluster.exists() or cluster_processes(home) == []
 
-    def test_says_why_it_cannot_start(self, start: Callable[..., EmbeddedPostgres], open_dir: Path) -> None:
+    def test_says_why_it_cannot_start(self, start: Start, made: Path) -> None:
         with start():
             pass
-        with (open_dir / "data" / "postgres" / "postgresql.conf").open("a") as file:
-            file.write("shared_buffers = plenty\n")
-        with pytest.raises(PostgresUnusable, match="plenty"), start():
-            pytest.fail("started")
+        configuration = made / "postgres" / "postgresql.conf"
+        before = configuration.read_text()
+        configuration.write_text(before + "shared_buffers = plenty\n")
+        try:
+            with pytest.raises(PostgresUnusable, match="plenty"), start():
+                pytest.fail("started")
+        finally:
+            configuration.write_text(before)
 
-    def test_says_that_a_cluster_is_of_another_version(
-        self, start: Callable[..., EmbeddedPostgres], open_dir: Path
-    ) -> None:
-        with start():
-            pass
-        (open_dir / "data" / "postgres" / "PG_VERSION").write_text("12\n")
-        with pytest.raises(PostgresUnusable, match="No embedded PostgreSQL 12"), start():
+    def test_says_that_a_cluster_is_of_another_version(self, start: Start, open_dir: Path) -> None:
+        lay_down_a_cluster(open_dir, version=12)
+        with pytest.raises(PostgresUnusable, match="No embedded PostgreSQL 12"), start(open_dir / "data"):
             pytest.fail("started")
 
 
 class TestRunningServer:
-    def test_is_found_only_while_it_runs(
-        self, start: Callable[..., EmbeddedPostgres], open_dir: Path, system_dir: Path
-    ) -> None:
+    def test_is_found_only_while_it_runs(self, start: Start, made: Path, system_dir: Path) -> None:
         with start() as server:
-            assert running_server(DataDir.make(open_dir / "data"), system_dir) == server.url()
+            assert running_server(DataDir.make(made), system_dir) == server.url()
         with pytest.raises(PostgresUnusable, match="No PostgreSQL server is running"):
-            running_server(DataDir.make(open_dir / "data"), system_dir)
+            running_server(DataDir.make(made), system_dir)
 
 
 class TestDataDirInAClosedFolder:
@@ -197,12 +229,12 @@ class TestDataDirInAClosedFolder:
         path.mkdir(mode=0o700)
         return path
 
-    def test_works_and_leaves_the_folder_as_it_was(self, start: Callable[..., EmbeddedPostgres], closed: Path) -> None:
+    def test_works_and_leaves_the_folder_as_it_was(self, start: Start, closed: Path) -> None:
         before = closed.stat()
-        for _ in range(2):
-            with start(closed / "clone" / ".barimt") as server:
-                run(server, "CREATE TABLE IF NOT EXISTS note AS SELECT 'kept' AS word")
-                assert noted(server)
+        with start(closed / "clone" / ".barimt") as server:
+            word = note(server)
+        with start(closed / "clone" / ".barimt") as server:
+            assert noted(server, word)
         after = closed.stat()
         assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
 
@@ -216,31 +248,28 @@ class TestDataDirInAClosedFolder:
         assert find_home(DataDir.make(closed / "data"), system_dir).folder not in (first.folder, closed / "data")
 
     @as_root
-    def test_does_not_leave_a_cluster_that_was_made_before_it_was_closed(
-        self, start: Callable[..., EmbeddedPostgres], open_dir: Path
+    def test_does_not_desert_a_cluster_that_was_made_before_it_was_closed(
+        self, open_dir: Path, system_dir: Path
     ) -> None:
-        (open_dir / "open").mkdir()
-        (open_dir / "open").chmod(0o755)
-        with start(open_dir / "open" / "data") as server:
-            note(server)
-        (open_dir / "open").chmod(0o700)
-        with pytest.raises(PostgresUnusable, match="can no longer reach"), start(open_dir / "open" / "data"):
-            pytest.fail("started")
+        lay_down_a_cluster(open_dir, version=18)
+        open_dir.chmod(0o700)
+        with pytest.raises(PostgresUnusable, match="can no longer reach"):
+            find_home(DataDir.make(open_dir / "data"), system_dir)
 
 
 class TestHome:
-    def test_has_a_short_socket_path_however_deep_it_lies(
-        self, start: Callable[..., EmbeddedPostgres], open_dir: Path
-    ) -> None:
+    def test_has_a_short_socket_path_however_deep_it_lies(self, start: Start, open_dir: Path) -> None:
         with start(open_dir / ("deep" * 30) / "data") as server:
-            socket_dir = str(server.url().query["host"])
-            assert len(socket_dir) + len("/.s.PGSQL.5432") <= SOCKET_PATH_MAX
-            assert stat.S_IMODE(Path(socket_dir).stat().st_mode) == 0o700
-        Path(socket_dir).rmdir()
+            socket_dir = Path(str(server.url().query["host"]))
+            assert len(os.fsencode(socket_dir / SOCKET)) <= SOCKET_PATH_MAX
+            assert stat.S_IMODE(socket_dir.stat().st_mode) == 0o700
+            note(server)
+        socket_dir.rmdir()
 
     def test_trusts_no_socket_directory_that_others_may_enter(self, open_dir: Path) -> None:
         home = Home(open_dir, server_account())
         (open_dir / "run").mkdir()
+        home.account.adopt(open_dir / "run")
         (open_dir / "run").chmod(0o755)
         with pytest.raises(PostgresUnusable, match="closed to others"):
             home.socket_dir()
@@ -254,35 +283,45 @@ class TestHome:
             home.socket_dir()
 
     def test_knows_its_processes_after_it_was_moved(
-        self, start: Callable[..., EmbeddedPostgres], open_dir: Path, system_dir: Path
+        self, start: Start, made: Path, open_dir: Path, system_dir: Path
     ) -> None:
-        with other_process(open_dir / "data", system_dir) as (owner, postmaster):
+        with other_process(made, system_dir) as (owner, postmaster):
             owner.kill()
-        (open_dir / "data").rename(open_dir / "moved")
-        with start(open_dir / "moved"):
-            assert not is_alive(postmaster)
+        made.rename(open_dir / "moved")
+        try:
+            with start(open_dir / "moved"):
+                assert not is_alive(postmaster)
+        finally:
+            (open_dir / "moved").rename(made)
 
 
 class TestStopRemains:
-    def test_ends_what_a_dead_postmaster_left(
-        self, start: Callable[..., EmbeddedPostgres], open_dir: Path, system_dir: Path
-    ) -> None:
-        with other_process(open_dir / "data", system_dir) as (owner, postmaster):
-            children = psutil.Process(postmaster).children()
-            children[0].suspend()
+    def test_ends_what_a_dead_postmaster_left(self, made: Path, system_dir: Path) -> None:
+        with other_process(made, system_dir) as (owner, postmaster):
+            (child, *_) = psutil.Process(postmaster).children()
+            child.suspend()
             owner.kill()
             os.kill(postmaster, signal.SIGKILL)
-        home = find_home(DataDir.make(open_dir / "data"), system_dir)
-        eventually(lambda: [process.pid for process in cluster_processes(home)] == [children[0].pid])
-        children[0].resume()
-        stop_remains(home)
+        home = find_home(DataDir.make(made), system_dir)
+        eventually(lambda: [process.pid for process in cluster_processes(home)] == [child.pid])
+        threading.Timer(0.2, child.resume).start()
+        assert stop_remains(home)
         assert cluster_processes(home) == []
         assert not (home.cluster / "postmaster.pid").exists()
 
-    def test_takes_no_other_process_for_ours(self, start: Callable[..., EmbeddedPostgres], open_dir: Path) -> None:
+    def test_kills_what_does_not_end(self, made: Path, system_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(postgres_remains, "PATIENCE_S", 0.2)
+        with other_process(made, system_dir) as (owner, postmaster):
+            psutil.Process(postmaster).suspend()
+            owner.kill()
+        home = find_home(DataDir.make(made), system_dir)
+        assert stop_remains(home)
+        assert not is_alive(postmaster)
+
+    def test_takes_no_other_process_for_ours(self, start: Start, made: Path) -> None:
         with start():
             pass
-        (open_dir / "data" / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n")
+        (made / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n")
         with start() as server:
             note(server)
 
@@ -329,9 +368,12 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def cluster_remains(open_dir: Path) -> list[psutil.Process]:
-    home = Home(open_dir / "data", server_account())
-    return cluster_processes(home) if home.cluster.exists() else []
+def lay_down_a_cluster(folder: Path, *, version: int) -> None:
+    """What tells that a cluster is there, and whose, before any server is asked."""
+    cluster = DataDir.make(folder / "data").root / "postgres"
+    cluster.mkdir(mode=0o700)
+    (cluster / "PG_VERSION").write_text(f"{version}\n")
+    server_account().adopt(cluster)
 
 
 @contextlib.contextmanager

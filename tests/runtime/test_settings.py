@@ -36,7 +36,8 @@ class TestLoadSettings:
             ("BARIMT_PORT", "65536", "less than or equal to 65535"),
             ("BARIMT_WORKERS", "0", "greater than or equal to 1"),
             ("BARIMT_DATABASE_URL", "mysql://me@example.org/x", "postgresql://"),
-            ("BARIMT_DATABASE_URL", "example.org", "not a URL"),
+            ("BARIMT_DATABASE_URL", "example.org", "postgresql://"),
+            ("BARIMT_DATABASE_URL", "postgresql://me@example.org:x/y", "Port"),
             ("BARIMT_OIDC_ISSUER", "http://example.org", "https://"),
         ],
     )
