@@ -186,7 +186,8 @@ def migrate(url: str) -> None:
     is the owner's. Raises `DatabaseUnusable` for a database that a newer version of this program has migrated.
     """
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    folder = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
     try:
         with engine.begin() as connection:
@@ -238,9 +239,10 @@ def _require_database(connection: psycopg.Connection, name: str) -> None:
     """Make the database, or see that it is ours."""
     owner = store.owner_of_database(connection, name)
     if owner is None:
-        store.make_database(connection, name, owner=Role.OWNER.login, guests=LOGINS)
+        store.make_database(connection, name, owner=Role.OWNER.login)
     elif owner != Role.OWNER.login:
         raise DatabaseUnusable(
             f"The database {name} exists and belongs to {owner}. Name another in BARIMT_DATABASE_URL (it is made), "
             f"or, if it is empty and meant for this: ALTER DATABASE {name} OWNER TO {Role.OWNER.login}"
         )
+    store.close_database(connection, name, guests=LOGINS)

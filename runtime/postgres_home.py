@@ -8,6 +8,7 @@ data directory names it for ever. No directory that was there before is opened f
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -61,9 +62,10 @@ class Home:
         return int(path.read_text()) if path.exists() else None
 
     def socket_dir(self) -> Path:
-        """Answer the folder of the server's socket, made 0700: here, or with a short name in /tmp."""
+        """Answer the folder of the server's socket, made 0700: here, or with a short and plain name in /tmp."""
         here = self.folder / "run"
-        if len(os.fsencode(here / SOCKET)) > SOCKET_PATH_MAX:
+        plain = re.fullmatch(r"[\w./-]+", str(here), re.ASCII)  # a comma separates hosts, for server and clients
+        if plain is None or len(str(here / SOCKET)) > SOCKET_PATH_MAX:
             digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]
             here = Path(f"/tmp/barimt-{self.account.uid}-{digest}")  # noqa: S108 - owner and mode are checked below
         if not here.is_symlink() and not here.exists():

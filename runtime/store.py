@@ -28,6 +28,10 @@ CREATE_DATABASE = sql.SQL(
     "CREATE DATABASE {database} OWNER {owner} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
 )
 COPY_DATABASE = sql.SQL("CREATE DATABASE {database} OWNER {owner} TEMPLATE {template}")
+IS_OPEN = """
+SELECT EXISTS (SELECT FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
+               WHERE datname = %s AND grantee = 0)
+"""
 CLOSE_DATABASE = sql.SQL("REVOKE ALL ON DATABASE {database} FROM PUBLIC")
 OPEN_DATABASE = sql.SQL("GRANT CONNECT ON DATABASE {database} TO {roles}")
 
@@ -68,10 +72,8 @@ def owner_of_database(connection: psycopg.Connection, database: str) -> str | No
     return str(row[0]) if row is not None else None
 
 
-def make_database(
-    connection: psycopg.Connection, database: str, *, owner: str, guests: Sequence[str], template: str | None = None
-) -> None:
-    """Make a database, empty or as a copy of `template`, that `owner` owns and only `guests` may connect to."""
+def make_database(connection: psycopg.Connection, database: str, *, owner: str, template: str | None = None) -> None:
+    """Make a database, empty or as a copy of `template`, that `owner` owns."""
     row = connection.execute(I_AM_SUPERUSER).fetchone()
     if row is not None and not row[0]:
         connection.execute(BECOME_MEMBER.format(role=sql.Identifier(owner)))
@@ -81,9 +83,16 @@ def make_database(
     else:
         copied = sql.Identifier(template)
         connection.execute(COPY_DATABASE.format(database=name, owner=sql.Identifier(owner), template=copied))
-    connection.execute(CLOSE_DATABASE.format(database=name))
+
+
+def close_database(connection: psycopg.Connection, database: str, *, guests: Sequence[str]) -> None:
+    """Let only `guests` connect to a database that was open to everybody, as every new one is; else do nothing."""
+    if connection.execute(IS_OPEN, (database,)).fetchone() != (True,):
+        return
+    name = sql.Identifier(database)
     roles = sql.SQL(", ").join(sql.Identifier(guest) for guest in guests)
     connection.execute(OPEN_DATABASE.format(database=name, roles=roles))
+    connection.execute(CLOSE_DATABASE.format(database=name))
 
 
 def _verifier(connection: psycopg.Connection, login: str, password: str) -> sql.Literal:

@@ -96,7 +96,8 @@ def template(server_url: URL, admin: psycopg.Connection, run_passwords: Mapping[
 def database_name(admin: psycopg.Connection, template: str) -> Iterator[str]:
     """The name of this test's own migrated database."""
     name = f"barimt_test_{secrets.token_hex(6)}"
-    store.make_database(admin, name, owner=Role.OWNER.login, guests=LOGINS, template=template)
+    store.make_database(admin, name, owner=Role.OWNER.login, template=template)
+    store.close_database(admin, name, guests=LOGINS)
     yield name
     _drop(admin, name)
 

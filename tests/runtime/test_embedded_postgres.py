@@ -258,8 +258,9 @@ class TestDataDirInAClosedFolder:
 
 
 class TestHome:
-    def test_has_a_short_socket_path_however_deep_it_lies(self, start: Start, open_dir: Path) -> None:
-        with start(open_dir / ("deep" * 30) / "data") as server:
+    @pytest.mark.parametrize("name", ["deep" * 30, "баримт, 100% 'x' \\ @"])
+    def test_has_a_short_and_plain_socket_path_wherever_it_lies(self, start: Start, open_dir: Path, name: str) -> None:
+        with start(open_dir / name / "data") as server:
             socket_dir = Path(str(server.url().query["host"]))
             assert len(os.fsencode(socket_dir / SOCKET)) <= SOCKET_PATH_MAX
             assert stat.S_IMODE(socket_dir.stat().st_mode) == 0o700
