@@ -54,8 +54,8 @@ class OidcVerifier:
             raise refusal_of(invalid) from invalid
 
     async def _keys_for(self, kid: str | None, now: datetime) -> Sequence[Key]:
-        # Whoever comes while another fetches waits only if there is nothing to go on with.
-        if self._due(kid, now) and not (self._usable(now) and self._lock.locked()):
+        # A fetch under way is not due any more: whoever comes then waits for it only if there is nothing to go on with.
+        if not self._usable(now) or self._due(kid, now):
             async with self._lock:
                 if self._due(kid, now):
                     await self._refresh(now)
