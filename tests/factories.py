@@ -19,6 +19,7 @@ from kernel.canonical import sha256
 from kernel.clock import Month, business_date
 from receipts import qr
 from receipts.chain import ChainKey, Draft, Head, Link, advance, first_head
+from receipts.chunk import Event, Successor
 from receipts.claim import Claimed
 from receipts.claim_receipt import ByHand, claim_receipt
 from receipts.document import Document, Line
@@ -30,7 +31,6 @@ from receipts.orders import Issued, SaleOrder, VoidOrder
 from receipts.receipt import Nature, TaxType, lottery_number
 from receipts.rules import rules_on
 from receipts.store import issuing
-from receipts.store.issuing import Event
 from receipts.stored import PartAmounts, StoredReceipt, stored_receipt
 from receipts.submission import Merchant, StatedPart, Submission, price
 from receipts.verification import Verified, verify_text
@@ -211,6 +211,26 @@ class World:
             await issuing.add_receipts(connection, rows)
             await issuing.add_events(connection, [Event(row.root_key, "upload", None, self.now) for row in rows])
         return rows
+
+    async def correct_by_till(self, till: Till, root: StoredReceipt, correction: Link) -> StoredReceipt:
+        """Store a till's correction of a stored sale."""
+        return await self._follow_by_till(till, root, correction)
+
+    async def void_by_till(self, till: Till, root: StoredReceipt) -> StoredReceipt:
+        """Sign and store a till's void of a stored sale."""
+        link = self.sign(till, Nature.VOID, -root.total_mongo, -root.vat_mongo)
+        return await self._follow_by_till(till, root, link)
+
+    async def _follow_by_till(self, till: Till, root: StoredReceipt, link: Link) -> StoredReceipt:
+        row = self._row(till, link, root, [till.shop])
+        nature = link.kind.nature
+        async with self.gateway.acquire() as connection, connection.transaction():
+            await issuing.find_receipts(connection, [root.key], lock=True)
+            await issuing.add_receipts(connection, [row])
+            await issuing.add_successors(connection, [Successor(root.key, row.key, root.key, nature, self.now, None)])
+            event = "void" if nature is Nature.VOID else "correction"
+            await issuing.add_events(connection, [Event(root.key, event, None, self.now)])
+        return row
 
     def _row(self, till: Till, link: Link, root: StoredReceipt | None, merchants: Sequence[Shop]) -> StoredReceipt:
         payload = qr.unpack(link.cose[18:78])
