@@ -4,15 +4,33 @@ import polars as pl
 
 from analytics.frames import FINDINGS, SCORES, Lake
 from analytics.rules import RULES
+from analytics.rules.judgement import ACCUSING_SCORE
+from analytics.rules.own_history import CODE as OWN_HISTORY
+from analytics.rules.sector_peers import CODE as SECTOR_PEERS
 from kernel.canonical import Json, canonical_json
 
+FALLS = (OWN_HISTORY, SECTOR_PEERS)
+"""The rules that accuse only together."""
 _ACCUSING_FIRST = pl.col("level") != "finding"
 _STRONGEST_FIRST = (_ACCUSING_FIRST, -pl.col("score"), pl.col("seller"), pl.col("rule"))
 
 
 def findings_of(facts: pl.DataFrame, lake: Lake) -> pl.DataFrame:
     """Ask every rule: columns `FINDINGS`, accusing rows first, then by falling score, seller, rule."""
-    return pl.concat([rule(facts, lake) for rule in RULES]).sort(*_STRONGEST_FIRST)
+    return corroborated(pl.concat([rule(facts, lake) for rule in RULES])).sort(*_STRONGEST_FIRST)
+
+
+def corroborated(findings: pl.DataFrame) -> pl.DataFrame:
+    """Make notes of the findings on falling trade that one rule alone sees. Honest trade falls, too, and what a shop's
+    own past does not show its peers may: only both together accuse.
+    """
+    fall = pl.col("rule").is_in(FALLS)
+    agreeing = (fall & (pl.col("level") == "finding")).sum().over("seller") == len(FALLS)
+    alone = fall & ~agreeing
+    return findings.with_columns(
+        level=pl.when(alone).then(pl.lit("note")).otherwise("level"),
+        score=pl.when(alone).then(pl.col("score").clip(upper_bound=ACCUSING_SCORE - 1)).otherwise("score"),
+    )
 
 
 def scores_of(facts: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""How surprising a deviation is when nobody cheats: robust scale, tails, and how many tests were made.
+"""How surprising a deviation is when nobody cheats: robust scale, tails, and how many were tested.
 
 Surprise is measured in standard deviations of a normal law, one-sided: only one direction is suspicious.
 """
@@ -33,17 +33,11 @@ def surprise_of(chance: float) -> float:
     return -_NORMAL.inv_cdf(min(max(chance, _LEAST_CHANCE), _MOST_CHANCE))
 
 
-def critical_surprise(surprises: Iterable[float], false_discoveries: float) -> float:
-    """Answer the surprise from which on a value is a discovery, by the step-up rule of Benjamini and Hochberg
-    (1995, J. R. Stat. Soc. B 57:289): of all discoveries at most the share `false_discoveries` is false on average,
-    and where every null hypothesis holds the chance of even one is at most that share.
+def critical_surprise(tests: int, family_error: float) -> float:
+    """Answer the surprise that of so many honest sellers any one exceeds with at most the chance `family_error`,
+    however the tests hang together (Bonferroni's bound; Dunn 1961, JASA 56:52).
     """
-    chances = sorted(chance_of(surprise) for surprise in surprises)
-    tests = max(len(chances), 1)
-    found = max(
-        (rank for rank, chance in enumerate(chances, 1) if chance <= false_discoveries * rank / tests), default=1
-    )
-    return surprise_of(false_discoveries * found / tests)
+    return surprise_of(family_error / max(tests, 1))
 
 
 def binomial_tail(successes: int, trials: int, rate: float) -> float:

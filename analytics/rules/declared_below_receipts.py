@@ -28,12 +28,12 @@ def declared_below_receipts(facts: pl.DataFrame, lake: Lake) -> pl.DataFrame:
     """Find sellers whose declared net revenue is below their receipts' by more than honest noise explains.
 
     Effect: declared over receipts, less one, in per cent. The noise is read off the month itself: the robust scale of
-    the log ratio over all sellers with at least 20 receipts, within 1 and 5 %; the threshold controls false
-    discoveries over all of them at 2.5 % (Benjamini and Hochberg 1995) and is never stricter than 7 %. Fewer receipts
-    are at most noted. Receipts that are there cannot be undeclared, so the centre is zero and not the sellers' habit.
+    the log ratio over all sellers with at least 20 receipts, within 1 and 5 %; the threshold bounds the chance of
+    accusing any of them at 2.5 % where all are honest (Bonferroni) and is never stricter than 7 %. Fewer receipts are
+    at most noted. What a receipt shows was sold, so the centre is zero and not the sellers' habit.
 
     Source: the cross-check of third-party receipts with returns (Naritomi 2019, AER 109(9):3031; OECD 2013,
-    Electronic Sales Suppression, on matching till data with returns).
+    Electronic Sales Suppression, on matching till data with returns); robust scale, Rousseeuw and Croux 1993.
     """
     tested = facts.filter(pl.col("declared_net_mongo").is_not_null() & (pl.col("net_mongo") > 0)).with_columns(
         deviation=(pl.col("net_mongo") / pl.col("declared_net_mongo").clip(lower_bound=1)).log(),

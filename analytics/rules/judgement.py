@@ -7,9 +7,11 @@ import polars as pl
 
 from analytics.surprise import critical_surprise, robust_scale
 
-FALSE_DISCOVERIES = 0.025
-"""Share of a rule's findings that may be false on average, and chance of any where all are honest. Five rules are
-statistical, so an honest population sees a finding of any of them in at most one month of eight."""
+FAMILY_ERROR = 0.025
+"""Greatest chance that a rule accuses any honest seller in a month, all of them together."""
+FALL_FAMILY_ERROR = 0.1
+"""The same for the two rules on falling trade, which accuse only together (`analytics.score`). With three rules of the
+other kind an honest population sees a finding in at most one month of six."""
 NOTE_SCORE = 70
 """From here on, in hundredths of what accuses, a sign is noted."""
 ACCUSING_SCORE, SCORE_MAX = 100, 1000
@@ -24,11 +26,13 @@ class Standard:
 
     `least`: a smaller deviation never accuses, however certain. `scale_floor`, `scale_cap`: bounds of the scale that
     the population shows, so that neither a too tidy population makes trifles suspicious nor a dishonest one hides.
+    `family_error`: the greatest chance of accusing anybody where all are honest.
     """
 
     least: float
     scale_floor: float
     scale_cap: float = math.inf
+    family_error: float = FAMILY_ERROR
 
 
 def judge(tested: pl.DataFrame, standard: Standard) -> pl.DataFrame:
@@ -44,7 +48,7 @@ def judge(tested: pl.DataFrame, standard: Standard) -> pl.DataFrame:
     scale = min(max(shown, standard.scale_floor), standard.scale_cap)
     if math.isinf(scale):
         return graded(tested.clear().with_columns(threshold=pl.lit(math.inf)))
-    critical = scale * critical_surprise((value / scale for value in comparable), FALSE_DISCOVERIES)
+    critical = scale * critical_surprise(len(comparable), standard.family_error)
     return graded(tested.with_columns(threshold=pl.max_horizontal(critical * pl.col("error"), pl.lit(standard.least))))
 
 

@@ -9,7 +9,7 @@ import polars as pl
 from analytics.frames import Lake
 from analytics.rules.expectation import expectations
 from analytics.rules.finding import Finding, Wording, findings_frame, largest_receipts, percent
-from analytics.rules.judgement import Standard, judge
+from analytics.rules.judgement import FALL_FAMILY_ERROR, Standard, judge
 
 CODE = "sector_peers"
 PEERS_MIN = 12
@@ -17,14 +17,15 @@ PEERS_MIN = 12
 PRIOR_RECEIPTS = 60
 """How many receipts of the sector's average size are added to a seller's own: the rule counts receipts, and lets their
 size speak only where there are many."""
-STANDARD = Standard(least=-math.log(0.8), scale_floor=1.0)
+STANDARD = Standard(least=-math.log(0.8), scale_floor=1.0, family_error=FALL_FAMILY_ERROR)
 """As in `own_history`."""
 
 WORDING = Wording(
     en="{receipts} receipts, while sellers of {sector} with the same revenue before post about {usual}: {effect} %. "
-    "For a seller of this size a shortfall accuses from {threshold} % on.",
+    "For a seller of this size a shortfall counts from {threshold} % on, and accuses where its history shows it too.",
     mn="{receipts} баримт олгосон; өмнө нь ийм борлуулалттай байсан {sector} салбарын борлуулагчид {usual} орчмыг "
-    "олгодог: зөрүү {effect} %. Ийм хэмжээний борлуулагчийн хувьд {threshold} %-иас эхлэн зөрчилд тооцно.",
+    "олгодог: зөрүү {effect} %. Ийм хэмжээний борлуулагчийн хувьд {threshold} %-иас эхлэн тооцох бөгөөд өөрийнх нь "
+    "өмнөх сарууд мөн батлавал зөрчил болно.",
 )
 
 
@@ -33,11 +34,11 @@ def sector_peers(facts: pl.DataFrame, lake: Lake) -> pl.DataFrame:
 
     Effect: receipts (at an average amount drawn towards the sector's, and raised where more is declared than shown)
     for each unit of past declared revenue, over the sector's median of the same, less one, in per cent. Scatter,
-    threshold, false discoveries and the least sizes as in `own_history`; sectors with fewer than 12 comparable sellers
-    are compared with all.
+    threshold, error bound and the least sizes as in `own_history`, without which it accuses nobody; sectors with fewer
+    than 12 comparable sellers are compared with all.
 
     Source: comparison with peers as auditors use it (OECD 2013, Electronic Sales Suppression; Naritomi 2019 on the
-    number of receipts as what suppression changes first); Spiegelhalter 2005; Benjamini and Hochberg 1995.
+    number of receipts as what suppression changes first); Spiegelhalter 2005.
     """
     sizable = expectations(facts, lake)
     crowded = sizable.filter("enough").group_by("sector").len().filter(pl.col("len") >= PEERS_MIN)["sector"].to_list()

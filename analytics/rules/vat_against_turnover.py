@@ -30,10 +30,10 @@ def vat_against_turnover(facts: pl.DataFrame, lake: Lake) -> pl.DataFrame:
     Effect: the declared rate (VAT over net revenue) over that of the seller's own receipts, less one, in per cent. So
     the seller's own mix of taxed, exempt and zero-rated goods is what it is measured by, and whoever declares too
     little of both is left to `declared_below_receipts`. Sellers registered for VAT, with at least 20 receipts that
-    carry some; scale, threshold and false discoveries as in `declared_below_receipts`.
+    carry some; scale, threshold and error bound as in `declared_below_receipts`.
 
     Source: effective-rate checks of VAT returns against turnover (OECD 2013, Electronic Sales Suppression, on ratio
-    analysis; Benjamini and Hochberg 1995).
+    analysis).
     """
     declared = pl.col("declared_vat_mongo").clip(lower_bound=1) / pl.col("declared_net_mongo")
     comparable = "vat_payer", pl.col("declared_net_mongo") > 0, pl.col("net_mongo") > 0, pl.col("vat_mongo") > 0

@@ -9,7 +9,7 @@ import polars as pl
 
 from analytics.frames import Lake
 from analytics.rules.finding import Finding, Wording, findings_frame, percent, receipt_ids
-from analytics.rules.judgement import FALSE_DISCOVERIES, graded
+from analytics.rules.judgement import FAMILY_ERROR, graded
 from analytics.surprise import binomial_tail, critical_surprise, surprise_of
 from receipts.receipt import Nature
 
@@ -33,17 +33,17 @@ def voids_after_claims(facts: pl.DataFrame, lake: Lake) -> pl.DataFrame:
 
     Effect: receipts voided in the month after they had been claimed, over the month's claimed receipts, in per cent.
     A sale that the customer holds and the shop declares away is what a claim makes visible. Honest returns set the
-    measure: twice the pooled rate of all other sellers, an exact binomial tail, false discoveries over all sellers
-    with claims at 2.5 %; at least 5 such voids and 5 % (3 for a note).
+    measure: twice the pooled rate of all other sellers, an exact binomial tail, and at most a chance of 2.5 % that
+    any of all honest sellers with claims is accused; at least 5 such voids and 5 % (3 for a note).
 
     Source: void ratios as auditors use them (OECD 2013, Electronic Sales Suppression); Clopper and Pearson 1934 for
-    the exact tail; Benjamini and Hochberg 1995.
+    the exact tail; Bonferroni's bound (Dunn 1961).
     """
     claimed = facts.filter(pl.col("claims") + pl.col("voids_after_claim") > 0).with_columns(
         claimed=pl.max_horizontal("claims", "voids_after_claim")
     )
     surprises = [_surprise(row, row["voids_after_claim"]) for row in _with_others(claimed).iter_rows(named=True)]
-    critical = critical_surprise(surprises, FALSE_DISCOVERIES)
+    critical = critical_surprise(len(surprises), FAMILY_ERROR)
     tested = _with_others(claimed).with_columns(
         deviation=pl.Series(surprises, dtype=pl.Float64),
         threshold=pl.lit(critical),
