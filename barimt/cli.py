@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from barimt.admin import DataDirOption, admin
+from kernel.clock import Month
 from kernel.refusal import Malformed, Refusal, Unavailable
 from runtime.messages import Language
 from runtime.settings import load_settings
@@ -38,6 +39,20 @@ def serve(
     from barimt.serve import serve as run  # noqa: PLC0415 - what only a server needs is loaded by a server only
 
     run(load_settings(host=host, port=port, workers=workers, data_dir=data_dir, clock_file=clock_file), Console())
+
+
+@app.command()
+def demo(
+    month: Annotated[str, typer.Option(help="A month of 2017 from March on, as 2017-03.")] = "2017-03",
+    seed: Annotated[int, typer.Option(min=0, help="Who cheats, who claims and how much noise.")] = 2017,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Replay one month of a real retailer through the whole system."""
+    from barimt.demo.run import run_demo  # noqa: PLC0415 - the demo's own dependencies
+    from barimt.demo.seeded import Seed  # noqa: PLC0415 - as above
+
+    root = (data_dir or load_settings().data_dir / "demo").absolute()
+    run_demo(root, Month.parse(month), Seed(seed), Console())
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from runtime.clock import real_now
+from runtime.unusable import Unusable
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_S = 120
 
 
-class PostFailed(Exception):  # noqa: N818 - named by what happened
+class PostFailed(Unusable):
     """The centre answered what a demo or a test did not expect."""
 
 
@@ -52,17 +53,17 @@ class TillClient:
         headers = await self.headers() | {"Idempotency-Key": key}
         return _body(await self.http.post("/v1/receipts", json=body, headers=headers), 201, 200)
 
-    async def post_batch(self, sales: Sequence[tuple[str, Mapping[str, Any]]]) -> AsyncIterator[dict[str, Any]]:
+    async def post_batch(self, sales: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
         """Post up to a thousand sales and answer the receipts in their order."""
         lines = "\n".join(json.dumps({"key": key, "receipt": body}, ensure_ascii=False) for key, body in sales)
         headers = await self.headers() | {"Content-Type": "application/x-ndjson"}
         answer = await self.http.post("/v1/receipts/batch", content=lines.encode(), headers=headers)
         _expect(answer, 200)
-        for line in answer.text.splitlines():
-            verdict = json.loads(line)
+        verdicts = [json.loads(line) for line in answer.text.splitlines()]
+        for verdict in verdicts:
             if "receipt" not in verdict:
                 raise PostFailed(f"{verdict['key']}: {verdict['problem']}")
-            yield verdict["receipt"]
+        return [verdict["receipt"] for verdict in verdicts]
 
     async def void(self, receipt_id: str, reason: str) -> dict[str, Any]:
         """Void a receipt and answer the void."""
