@@ -1,14 +1,21 @@
-from datetime import timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from barimt.demo.retail import LINES, LITRE, PIECE, baskets_of, data_folder, read_lines
+from barimt.demo.retail import LINES, LITRE, PIECE, baskets_of, data_folder, in_month, read_lines
 from kernel.clock import Month
 
 MONGO_PER_DOLLAR = Decimal(244_000)
+
+
+class TestInMonth:
+    def test_begins_at_midnight_and_ends_before_the_next(self) -> None:
+        times = ["2017-02-28 23:59:59", "2017-03-01 00:00:00", "2017-03-31 23:59:59", "2017-04-01 00:00:00"]
+        frame = pl.DataFrame({"time": times}).with_columns(sold_at=pl.col("time").str.to_datetime())
+        assert frame.filter(in_month(Month(2017, 3)))["time"].to_list() == times[1:3]
 
 
 class TestReadLines:
@@ -46,6 +53,16 @@ class TestReadLines:
         assert set(lines["unit"]) == {LITRE, PIECE}
         price = (litres["total_mongo"] * 1000 // litres["quantity_milli"]).median()
         assert 100_000 < price < 200_000  # 1,000 to 2,000 MNT a litre
+
+    def test_a_gallon_is_3_785411784_litres_half_up(self, folder: Path, lines: pl.DataFrame) -> None:
+        sold = (
+            pl.scan_parquet(folder / "transactions.parquet")
+            .filter((pl.col("transaction_timestamp").dt.month() == 3) & (pl.col("quantity") > 200))
+            .collect()["quantity"]
+        )
+        litres = [int((value * Decimal("3.785411784")).quantize(Decimal(1), rounding=ROUND_HALF_UP)) for value in sold]
+        ours = lines.filter((pl.col("unit") == LITRE) & (pl.col("quantity_milli") > 757))["quantity_milli"]
+        assert sorted(ours.to_list()) == sorted(litres)
 
     def test_no_quantity_is_zero_and_pieces_are_whole(self, lines: pl.DataFrame) -> None:
         assert lines["quantity_milli"].min() > 0

@@ -88,6 +88,7 @@ class TestQrImage:
 
     def test_has_a_quiet_zone(self) -> None:
         picture = qr_picture(TEXT, module_px=3)
+        assert QUIET_ZONE == 4  # ISO/IEC 18004, 5.3.8
         assert picture.size == (3 * SIDE, 3 * SIDE)
         inner = Image.new("1", (3 * MODULES, 3 * MODULES), 255)
         picture.paste(inner, (3 * QUIET_ZONE, 3 * QUIET_ZONE))
@@ -163,6 +164,10 @@ class TestReceiptImage:
     )
     def test_shows_every_field(self, change: dict[str, object]) -> None:
         assert receipt_png(replace(RECEIPT, **change)) != receipt_png(RECEIPT)  # type: ignore[arg-type]
+
+    def test_says_how_many_only_where_it_is_not_one(self) -> None:
+        one, two = (replace(RECEIPT, lines=(replace(RECEIPT.lines[0], quantity=number),)) for number in ("1.000", "2"))
+        assert opened(receipt_png(two)).height - opened(receipt_png(one)).height == SMALL.leading
 
     @READERS
     @pytest.mark.parametrize(
