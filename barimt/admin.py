@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
 from barimt.authority import EPOCH, Authority, chain_keys
+from barimt.commands import DataDirOption, JsonOption
+from barimt.commands import err as _err
+from barimt.commands import out as _out
 from barimt.terminal_keys import make_client_key, read_public_pem
 from kernel.clock import Clock
 from kernel.identity import parse_terminal
@@ -43,11 +45,6 @@ for name, child in (
     ("officer", officer_app), ("codes", codes_app),
 ):  # fmt: skip
     admin.add_typer(child, name=name)
-
-DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Data directory (BARIMT_DATA_DIR).")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_out = Console()
-_err = Console(stderr=True)
 
 
 @contextmanager

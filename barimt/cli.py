@@ -8,7 +8,11 @@ import click
 import typer
 from rich.console import Console
 
-from barimt.admin import DataDirOption, admin
+from barimt.admin import admin
+from barimt.commands import DataDirOption
+from barimt.draw import draw_app
+from barimt.keys import keys_app
+from barimt.payouts import payouts_app
 from kernel.clock import Month
 from kernel.refusal import Malformed, Refusal, Unavailable
 from runtime.messages import Language
@@ -21,7 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="An open e-receipt, VAT-refund and receipt-lottery system.",
 )
-app.add_typer(admin, name="admin")
+for name, part in (("admin", admin), ("draw", draw_app), ("payouts", payouts_app), ("keys", keys_app)):
+    app.add_typer(part, name=name)
 _err = Console(stderr=True)
 
 

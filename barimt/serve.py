@@ -1,5 +1,6 @@
 """`barimt serve`: the whole system in one command, until it is told to stop."""
 
+import json
 import os
 import signal
 import sys
@@ -11,9 +12,10 @@ from rich.console import Console
 
 from barimt.app import environment_of, make_app
 from barimt.authority import Authority
+from pos_gateway.public import published
 from runtime import logs
 from runtime.clock import business_clock
-from runtime.data_dir import DataDir
+from runtime.data_dir import DataDir, write_private
 from runtime.database import Role, open_database
 from runtime.settings import Settings
 from runtime.tokens.dev_issuer import is_loopback, refuse_public_host
@@ -31,7 +33,8 @@ def serve(settings: Settings, console: Console) -> None:
     with open_database(settings, say=lambda line: console.print(line, highlight=False)) as database:
         authority = Authority.open(data_dir.keys)
         with database.transaction(Role.JOBS) as connection:
-            authority.publish(connection, business_clock(settings.clock_file))
+            signed = authority.publish(connection, business_clock(settings.clock_file))
+        write_private(data_dir.root / "keys.json", json.dumps(published(signed), indent=1).encode(), replace=True)
         _say_where(settings, console)
         if settings.workers == 1:
             _Server(_config(settings, make_app(settings, database, authority))).run()

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.clock import Clock, format_instant
-from kernel.refusal import Fault, Malformed, Refusal
+from kernel.refusal import Fault, Malformed
 from mobile_stub.limits import HandLimit
 from receipts.claim import Claimed, ClaimState
 from receipts.claim_receipt import ByHand, Presented, claim_receipt
@@ -26,6 +26,7 @@ from receipts.receipt import LotteryNumber
 from receipts.rules import draw_date
 from receipts.store import consumers, reading
 from receipts.verification import AskTheCentre, NotGenuine, verify_text
+from refunds.api import UnknownConsumer
 from refunds.claw_back import claw_back
 from refunds.credit_claim import credit_claim
 from runtime.tokens.bearer import Bearer, BearerVerifier, Forbidden, Role, token_of
@@ -223,9 +224,3 @@ async def get_my_claims(
         ],
         "next_before": str(found[-1].claim) if len(found) == consumers.LISTED_MAX else None,
     }
-
-
-class UnknownConsumer(Refusal):
-    """The token names nobody who is enrolled."""
-
-    code = "unknown_consumer"

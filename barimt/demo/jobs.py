@@ -27,8 +27,8 @@ def run_jobs(stage: Stage, world: World, watch: Watch) -> Found:
     month = str(world.month)
     with watch.step("draw", f"Closing {month}, publishing the commitment, drawing (rehearsal) and verifying"):
         stage.set_clock(draw_cutoff(world.month) + timedelta(hours=1))
-        stage.command("draw", "close", month)
-        draw = json.loads(stage.command("draw", "run", month, "--rehearsal", "--json"))
+        stage.command("draw", "close", month, "--rehearsal")
+        draw = json.loads(stage.command("draw", "run", month, "--json"))
         folder = stage.out / "draw"
         folder.mkdir()
         shutil.copy(draw["transcript"], folder / "transcript.json")

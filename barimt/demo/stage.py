@@ -72,9 +72,8 @@ class Stage:
             env=self.environment(), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if done.returncode != 0:
-            raise DemoFailed(
-                f"barimt {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr[-2000:]}{done.stdout[-2000:]}"
-            )
+            said = (done.stderr + done.stdout)[-4000:]
+            raise DemoFailed(f"barimt {' '.join(arguments)} ended with {done.returncode}:\n{said}")
         return done.stdout
 
     @contextlib.contextmanager
