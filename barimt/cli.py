@@ -7,6 +7,7 @@ from typing import Annotated
 import click
 import typer
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from barimt.admin import admin
 from barimt.commands import DataDirOption
@@ -15,6 +16,7 @@ from barimt.keys import keys_app
 from barimt.payouts import payouts_app
 from kernel.clock import Month
 from kernel.refusal import Malformed, Refusal, Unavailable
+from runtime.http_errors import problem_of
 from runtime.messages import Language
 from runtime.settings import load_settings
 from runtime.unusable import Unusable
@@ -71,9 +73,11 @@ def main() -> None:
         sys.exit(130)
     except Unusable as error:
         _err.print(f"[red]✗[/red] {error}", highlight=False, soft_wrap=True)
+    except DBAPIError as error:
+        _err.print(
+            f"[red]✗[/red] The database refused: {str(error.orig).splitlines()[0]}", highlight=False, soft_wrap=True
+        )
     except (Malformed, Refusal, Unavailable) as error:
-        from runtime.http_errors import problem_of  # noqa: PLC0415 - only for the words
-
         problem = problem_of(error, Language.ENGLISH).body
         _err.print(f"[red]✗[/red] {problem['detail']}", highlight=False, soft_wrap=True)
         for fault in problem.get("faults", []):
