@@ -14,13 +14,15 @@ those that share their last digits stand together.
 """
 
 import hmac
+import json
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from kernel.canonical import Json, canonical_json, sha256
-from kernel.clock import Month, format_instant
+from kernel.clock import Month, format_instant, parse_instant
+from lottery.beacon import Mode
 from lottery.entries import Entry, Status
 from lottery.prizes import DIGITS
 from lottery.tree import Tree
@@ -100,7 +102,7 @@ class Commitment:
     """What the operator can no longer change once it is published."""
 
     month: Month
-    mode: str
+    mode: Mode
     cut_off: datetime
     committed_at: datetime
     counts: Mapping[Status, int]
@@ -108,6 +110,22 @@ class Commitment:
     rules_hash: bytes
     chain: bytes
     round: int
+
+    @classmethod
+    def parse(cls, content: bytes) -> "Commitment":
+        """Read a stored commitment; the inverse of `canonical`."""
+        paper = json.loads(content)
+        return cls(
+            month=Month.parse(paper["month"]),
+            mode=Mode(paper["mode"]),
+            cut_off=parse_instant(paper["cut_off"], "/cut_off"),
+            committed_at=parse_instant(paper["committed_at"], "/committed_at"),
+            counts={status: paper["counts"][status.word] for status in Status},
+            root=bytes.fromhex(paper["root"]),
+            rules_hash=bytes.fromhex(paper["rules_hash"]),
+            chain=bytes.fromhex(paper["beacon"]["chain"]),
+            round=paper["beacon"]["round"],
+        )
 
     @property
     def size(self) -> int:
@@ -119,7 +137,7 @@ class Commitment:
         return {
             "format": FORMAT,
             "month": str(self.month),
-            "mode": self.mode,
+            "mode": self.mode.value,
             "cut_off": format_instant(self.cut_off),
             "committed_at": format_instant(self.committed_at),
             "counts": {status.word: self.counts[status] for status in Status},

@@ -21,6 +21,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from lottery.rules import DrawRules
+from receipts.claim import ClaimState
 
 
 class Status(IntEnum):
@@ -56,7 +57,7 @@ class Candidate:
     seller: int
     day: int
     claimed_at: datetime
-    state: str
+    state: ClaimState
     void: bool
     lottery: bool
     own_seller: bool
@@ -96,11 +97,11 @@ def judge(candidates: Iterable[Candidate], rules: DrawRules, cut_off: datetime) 
 def _own_status(candidate: Candidate, rules: DrawRules, cut_off: datetime) -> Status:
     """Answer the first status that applies to a claim by itself, without regard to the cap."""
     applies = (
-        (Status.VOID, candidate.void or candidate.state == "void"),
+        (Status.VOID, candidate.void or candidate.state is ClaimState.VOID),
         (Status.BUSINESS, not candidate.lottery),
         (Status.OWN_SELLER, candidate.own_seller),
-        (Status.PROVISIONAL, candidate.state == "provisional"),
-        (Status.LAPSED, candidate.state == "lapsed"),
+        (Status.PROVISIONAL, candidate.state is ClaimState.PROVISIONAL),
+        (Status.LAPSED, candidate.state is ClaimState.LAPSED),
         (Status.LATE, candidate.claimed_at >= cut_off),
         (Status.BELOW_MINIMUM, candidate.total_mongo < rules.minimum_mongo),
     )

@@ -11,6 +11,7 @@ receipts of one seller on one day is not shopping but splitting (Slovakia: one p
 copy the commitment before the randomness is known, far above every clock error.
 """
 
+import json
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -35,6 +36,19 @@ class DrawRules:
     beacon_delay_s: int
     """The beacon round is the first whose time is this many seconds or more after the commitment."""
     plan: Plan
+
+    @classmethod
+    def parse(cls, content: str) -> "DrawRules":
+        """Read stored rules; the inverse of the canonical JSON of `to_json`."""
+        paper = json.loads(content)
+        tiers = tuple(Tier(tier["digits"], tier["prize_mongo"]) for tier in paper["tiers"])
+        return cls(
+            minimum_mongo=paper["minimum_mongo"],
+            cap_per_seller_day=paper["cap_per_seller_day"],
+            rolls_months=paper["rolls_months"],
+            beacon_delay_s=paper["beacon_delay_s"],
+            plan=Plan(tiers, paper["super"]["digits"], paper["super"]["fund_mongo"]),
+        )
 
     def to_json(self) -> dict[str, Json]:
         """Answer the rules as the transcript shows them."""

@@ -17,6 +17,7 @@ from lottery.prizes import Plan, Tier
 from lottery.rules import DrawRules, cut_off, draw_rules
 from lottery.transcript import HashesOf, Outcome, Place, outcome_of, proof_of
 from lottery.verify_draw import Verdict, verify
+from receipts.claim import ClaimState
 from receipts.receipt import lottery_number
 
 MONTH = Month(2017, 3)
@@ -56,7 +57,7 @@ def candidate(claim: int, **changes: object) -> Candidate:
         seller=37900846788,
         day=MONTH.first_day,
         claimed_at=datetime(2017, 3, 20, tzinfo=UTC),
-        state="final",
+        state=ClaimState.FINAL,
         void=False,
         lottery=True,
         own_seller=False,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lottery.entries import Candidate, Status, judge
 from lottery.rules import cut_off
+from receipts.claim import ClaimState
 from tests.lottery.drawing import MONTH, RULES, candidate
 
 CUT_OFF = cut_off(MONTH)
@@ -28,11 +29,11 @@ class TestJudge:
         ("change", "status"),
         [
             ({"void": True}, Status.VOID),
-            ({"state": "void"}, Status.VOID),
+            ({"state": ClaimState.VOID}, Status.VOID),
             ({"lottery": False}, Status.BUSINESS),
             ({"own_seller": True}, Status.OWN_SELLER),
-            ({"state": "provisional"}, Status.PROVISIONAL),
-            ({"state": "lapsed"}, Status.LAPSED),
+            ({"state": ClaimState.PROVISIONAL}, Status.PROVISIONAL),
+            ({"state": ClaimState.LAPSED}, Status.LAPSED),
             ({"claimed_at": CUT_OFF}, Status.LATE),
             ({"claimed_at": CUT_OFF - timedelta(seconds=1)}, Status.ELIGIBLE),
             ({"total_mongo": RULES.minimum_mongo}, Status.ELIGIBLE),
@@ -49,7 +50,7 @@ class TestJudge:
             ({"void": True}, Status.VOID),
             ({"lottery": False}, Status.BUSINESS),
             ({"own_seller": True}, Status.OWN_SELLER),
-            ({"state": "provisional"}, Status.PROVISIONAL),
+            ({"state": ClaimState.PROVISIONAL}, Status.PROVISIONAL),
             ({"claimed_at": CUT_OFF}, Status.LATE),
             ({"total_mongo": 0}, Status.BELOW_MINIMUM),
             ({"entered_before": CAP}, Status.OVER_CAP),
