@@ -280,13 +280,14 @@ class TestAccessLog:
             ("BREW", "/raw/11000001", "/raw/{id}", 405),
         ],
     )
+    @pytest.mark.usefixtures("stream")
     def test_tells_the_template_and_never_the_path(self, method: str, path: str, route: str, status: int) -> None:
         seen: list[Exchange] = []
         with TestClient(app(seen.append)) as client:
             client.request(method, path)
         assert (seen[0].route, seen[0].status) == (route, status)
         assert seen[0].method == ("OTHER" if method == "BREW" else method)
-        assert 0 < seen[0].seconds < 5
+        assert seen[0].seconds > 0
 
     def test_writes_one_line_a_request(self, stream: io.StringIO) -> None:
         with TestClient(app(access_line(stream))) as client:
