@@ -55,12 +55,11 @@ def draw_close(
     entries = commitment.counts[Status.ELIGIBLE]
     drawn_from = format_instant(QUICKNET.time_of(commitment.round))
     if as_json:
-        typer.echo(json.dumps({"commitment_hash": commitment.hash().hex(), "entries": entries, "round": commitment.round,
-                               "round_at": drawn_from}))  # fmt: skip
+        printed = {"commitment_hash": commitment.hash().hex(), "entries": entries, "round": commitment.round}
+        typer.echo(json.dumps(printed | {"round_at": drawn_from}))
         return
-    out.print(
-        f"{month}: {entries:,} entries committed to, {sum(commitment.counts.values()) - entries:,} claims left out."
-    )
+    left_out = sum(commitment.counts.values()) - entries
+    out.print(f"{month}: {entries:,} entries committed to, {left_out:,} claims left out.")
     out.print(f"Commitment {commitment.hash().hex()}; drawn with drand round {commitment.round:,} of {drawn_from}.")
 
 

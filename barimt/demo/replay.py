@@ -16,12 +16,13 @@ from typing import Any
 import httpx
 
 from barimt.demo.plan import Plan, lanes
-from barimt.demo.print_receipts import print_receipt
+from barimt.demo.printing import printed_receipt
 from barimt.demo.stage import Stage
 from barimt.demo.submissions import Sale, body_of, correction_of
 from barimt.demo.till_client import PostFailed, TillClient
 from kernel.clock import Month
 from mobile_stub.scan_client import claim_request
+from receipts.receipt_image import receipt_png
 
 WINDOW = timedelta(days=2)
 LANES = 8
@@ -118,7 +119,7 @@ class Replay:
             receipt = self.played.receipts[sale.key]
             if sale.key in printed:
                 picture = self.stage.out / "receipts" / f"{receipt['id']}.png"
-                await asyncio.to_thread(print_receipt, picture, sale, receipt)
+                await asyncio.to_thread(_print, picture, sale, receipt)
                 self.progress("pictures", 1)
                 body = await asyncio.to_thread(claim_request, picture)
                 self.played.claimed_by_picture += 1
@@ -150,6 +151,10 @@ class Replay:
                 self.played.qr_texts.append(correction["qr"])
                 self.played.corrected += 1
                 self.progress("returns", 1)
+
+
+def _print(path: Path, sale: Sale, receipt: dict[str, Any]) -> None:
+    path.write_bytes(receipt_png(printed_receipt(sale, receipt)))
 
 
 @dataclass(frozen=True, slots=True)
