@@ -13,8 +13,9 @@ from cryptography.exceptions import InvalidSignature
 
 from kernel.canonical import sha256
 from kernel.clock import business_day
-from kernel.refusal import Refusal
+from kernel.refusal import Malformed, Refusal
 from receipts import base45, qr
+from receipts.document import Document, decode_document
 from receipts.keys import Key, Keyring, KeyRole
 from receipts.qr import Payload
 from receipts.receipt import Kind, Nature
@@ -125,10 +126,16 @@ def _day_of_hour(hour: int) -> int:
 _SIGN = dict.fromkeys(Nature, 1) | {Nature.VOID: -1, Nature.START: 0, Nature.CLOSING: 0}
 
 
-def verify_document(payload: Payload, document: bytes) -> None:
-    """Check step 7: the document is the one that was signed. Raises `NotGenuine`."""
+def verify_document(payload: Payload, document: bytes) -> Document:
+    """Check step 7 and answer the document: it is the one that was signed, in its canonical form. Raises
+    `NotGenuine`.
+    """
     if sha256(document)[:8] != payload.document:
         raise NotGenuine(7, "digest")
+    try:
+        return decode_document(document)
+    except Malformed:
+        raise NotGenuine(7, "form") from None
 
 
 def verify_successor(payload: Payload, previous: Payload, previous_cose: bytes) -> None:

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel.canonical import sha256
 from receipts import qr
 from receipts.chain import ChainKey, advance
 from receipts.keys import Key, KeyRole, Signer, keyring_of
@@ -30,6 +31,7 @@ from tests.receipts.examples import (
     NOON,
     ROOT,
     ROOT_KEY,
+    SALE,
     STRANGER,
     TILL,
     TILL_KEY,
@@ -229,7 +231,7 @@ class TestVerifyCose:
 
 class TestVerifyDocument:
     def test_accepts_the_document_that_was_signed(self) -> None:
-        verify_document(PAYLOAD, LINK.document)
+        assert verify_document(PAYLOAD, LINK.document) == SALE
 
     @given(st.integers(0, len(LINK.document) - 1), st.integers(1, 255))
     def test_7_refuses_a_change_of_any_byte(self, at: int, change: int) -> None:
@@ -238,6 +240,12 @@ class TestVerifyDocument:
         with pytest.raises(NotGenuine) as caught:
             verify_document(PAYLOAD, bytes(document))
         assert (caught.value.step, caught.value.why) == (7, "digest")
+
+    def test_7_refuses_a_signed_document_that_is_not_canonical(self) -> None:
+        loose = bytes.fromhex("a1 00 1801")
+        with pytest.raises(NotGenuine) as caught:
+            verify_document(replace(PAYLOAD, document=sha256(loose)[:8]), loose)
+        assert (caught.value.step, caught.value.why) == (7, "form")
 
 
 class TestVerifySuccessor:
