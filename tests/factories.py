@@ -148,6 +148,22 @@ class World:
         sold_at: datetime | None = None,
     ) -> StoredReceipt:
         """Issue a receipt at the centre, in a transaction of its own."""
+        order = self.order_of(
+            shop, *parts, nature=nature, business=business, corrects=corrects, consumer_no=consumer_no, sold_at=sold_at
+        )
+        return (await self.issue(order))[0]
+
+    def order_of(
+        self,
+        shop: Shop,
+        *parts: int | PartOf,
+        nature: Nature = Nature.SALE,
+        business: bool = False,
+        corrects: StoredReceipt | None = None,
+        consumer_no: int | None = None,
+        sold_at: datetime | None = None,
+    ) -> SaleOrder:
+        """Answer the order for a sale or correction."""
         stated = [PartOf(part) if isinstance(part, int) else part for part in parts]
         submission = Submission(
             nature=Nature.CORRECTION if corrects else nature,
@@ -164,8 +180,7 @@ class World:
         day = business_date(sold_at or self.now)
         priced = price(submission, merchants, rules=rules_on(day), day=day)
         key = f"sale-{next(self._numbers)}"
-        order = SaleOrder("test", key, sha256(key.encode()), shop.seller, shop.terminal, submission, priced)
-        return await self._issue(order)
+        return SaleOrder("test", key, sha256(key.encode()), shop.seller, shop.terminal, submission, priced)
 
     async def correct(self, receipt: StoredReceipt, shop: Shop, *parts: int | PartOf) -> StoredReceipt:
         """Issue a correction of a receipt."""
@@ -175,18 +190,24 @@ class World:
         """Issue a void of a receipt."""
         key = f"void-{next(self._numbers)}"
         order = VoidOrder("test", key, sha256(key.encode()), receipt.seller, receipt.terminal, receipt.id, "returned")
-        return await self._issue(order)
+        return (await self.issue(order))[0]
 
-    async def _issue(self, order: SaleOrder | VoidOrder) -> StoredReceipt:
+    async def issue(self, *orders: SaleOrder | VoidOrder) -> list[StoredReceipt]:
+        """Issue orders in one transaction; raises the first refusal."""
         async with self.gateway.acquire() as connection, connection.transaction():
-            month = Month.of(self.now)
-            await issuing.ensure_month(connection, month)
-            [outcome] = await issue_receipts(
-                connection, self.clock, orders=[order], chain_keys=self.chain_key, received_month=month
-            )
-        if not isinstance(outcome, Issued):
-            raise outcome
-        return outcome.receipt
+            return await self.issue_in(connection, *orders)
+
+    async def issue_in(self, connection: asyncpg.Connection, *orders: SaleOrder | VoidOrder) -> list[StoredReceipt]:
+        """Issue orders in an open transaction."""
+        month = Month.of(self.now)
+        await issuing.ensure_month(connection, month)
+        outcomes = await issue_receipts(
+            connection, self.clock, orders=orders, chain_keys=self.chain_key, received_month=month
+        )
+        for outcome in outcomes:
+            if not isinstance(outcome, Issued):
+                raise outcome
+        return [outcome.receipt for outcome in outcomes]
 
     def ring_up(self, till: Till, total_mongo: int, *, nature: Nature = Nature.SALE, business: bool = False) -> Link:
         """Sign a sale on a till; nobody but its customer knows of it yet."""
@@ -259,10 +280,16 @@ class World:
         """Claim a receipt and answer its credit too."""
         presented = receipt if isinstance(receipt, Verified | ByHand) else self.scan(receipt)
         async with self.claims.acquire() as connection, connection.transaction():
-            claimed = await claim_receipt(
-                connection, self.clock, presented=presented, consumer=consumer, masters={EPOCH: MASTER}
-            )
-            return claimed, await credit_claim(connection, self.clock, claim=claimed.claim)
+            return await self.claim_in(connection, presented, consumer)
+
+    async def claim_in(
+        self, connection: asyncpg.Connection, presented: Verified | ByHand, consumer: int
+    ) -> tuple[Claimed, Credit]:
+        """Claim and credit in an open transaction."""
+        claimed = await claim_receipt(
+            connection, self.clock, presented=presented, consumer=consumer, masters={EPOCH: MASTER}
+        )
+        return claimed, await credit_claim(connection, self.clock, claim=claimed.claim)
 
     async def follow(self, *, limit: int = 1000) -> Followed:
         """Apply what is in the outbox, as the worker does it."""
