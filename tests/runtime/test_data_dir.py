@@ -1,12 +1,13 @@
 """The data directory is closed to others, and what we did not make stays as it was."""
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from runtime.data_dir import DataDir, DataDirUnusable, write_private
+from runtime.data_dir import DataDir, DataDirUnusable, open_private, write_private
 
 
 def mode_of(path: Path) -> int:
@@ -78,3 +79,18 @@ class TestWritePrivate:
         assert path.read_bytes() == b"three"
         assert mode_of(path) == 0o600
         assert list(tmp_path.iterdir()) == [path]
+
+
+class TestOpenPrivate:
+    def test_makes_a_file_that_others_cannot_read(self, tmp_path: Path) -> None:
+        os.close(open_private(tmp_path / "lock", os.O_RDWR))
+        assert mode_of(tmp_path / "lock") == 0o600
+
+    @pytest.mark.parametrize("there", [True, False])
+    def test_follows_no_link(self, tmp_path: Path, there: bool) -> None:  # noqa: FBT001 - a case of the test
+        if there:
+            (tmp_path / "target").write_text("")
+        (tmp_path / "lock").symlink_to(tmp_path / "target")
+        with pytest.raises(OSError, match="symbolic links"):
+            open_private(tmp_path / "lock", os.O_RDWR)
+        assert (tmp_path / "target").exists() == there
