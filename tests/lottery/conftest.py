@@ -14,7 +14,7 @@ from lottery.rules import cut_off
 from lottery.run_draw import Drawn, run_draw
 from runtime.database import Database, Role
 from tests.factories import World, open_world
-from tests.lottery.drawing import MONTH, SECRET
+from tests.lottery.drawing import MONTH, SECRET, easy_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +56,17 @@ async def world(database: Database) -> AsyncIterator[World]:
 def draws(world: World) -> Draws:
     """The draws of that world."""
     return Draws(world)
+
+
+@pytest.fixture
+def generous(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prize plan by which one receipt in ten wins, so that a draw of thirty has winners."""
+    monkeypatch.setattr("lottery.rules._PLANS", ((Month(2000, 1), easy_rules(1, 1).plan),))
+
+
+async def claims_of_thirty(world: World) -> list[int]:
+    """Thirty claims of five consumers (numbers 1 to 5) at two shops."""
+    shops, consumers = [world.add_shop() for _ in range(2)], [world.add_consumer() for _ in range(5)]
+    return [
+        (await world.claim(await world.sell(shops[at % 2], 1100), consumers[at % 5])).claim.claim for at in range(30)
+    ]
