@@ -106,7 +106,9 @@ def _check_key(key: Key | None, payload: Payload) -> None:
 
 def _check_ranges(payload: Payload, key: Key) -> Kind:
     kind = Kind.of_int(payload.kind_bits)
-    if kind is None or kind.by_till is not (key.role is KeyRole.TILL) or (kind.lottery and kind.business):
+    if kind is None or kind.by_till is not (key.role is KeyRole.TILL):
+        raise NotGenuine(6, "kind")
+    if kind.lottery and (kind.business or kind.nature not in _MAY_CARRY_LOTTERY):
         raise NotGenuine(6, "kind")
     if payload.id.seller > SELLER_NUMBER_MAX or payload.id.day != _day_of_hour(payload.issued_at // 3600):
         raise NotGenuine(6, "id")
@@ -123,7 +125,26 @@ def _day_of_hour(hour: int) -> int:
     return business_day(datetime.fromtimestamp(hour * 3600, UTC))
 
 
+_MAY_CARRY_LOTTERY = frozenset({Nature.SALE, Nature.PAYMENT, Nature.CORRECTION})
 _SIGN = dict.fromkeys(Nature, 1) | {Nature.VOID: -1, Nature.START: 0, Nature.CLOSING: 0}
+
+
+def verify_receipt(
+    text: str, keyring: Keyring, *, document: bytes | None = None, previous: str | None = None
+) -> Verified:
+    """Check all that the reader has: steps 1 to 6, with a document step 7, with the predecessor's text step 8.
+    Raises `NotGenuine`; a predecessor that is not genuine itself proves nothing and fails step 8.
+    """
+    verified = verify_text(text, keyring)
+    if document is not None:
+        verify_document(verified.payload, document)
+    if previous is not None:
+        try:
+            before = verify_text(previous, keyring)
+        except NotGenuine:
+            raise NotGenuine(8, "predecessor") from None
+        verify_successor(verified.payload, before.payload, before.cose)
+    return verified
 
 
 def verify_document(payload: Payload, document: bytes) -> Document:

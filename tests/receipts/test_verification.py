@@ -20,6 +20,7 @@ from receipts.verification import (
     NotGenuine,
     verify_cose,
     verify_document,
+    verify_receipt,
     verify_successor,
     verify_text,
 )
@@ -165,6 +166,14 @@ class TestVerifyCose:
     def test_6_refuses_a_lottery_number_for_a_business(self) -> None:
         assert refusal(signed(replace(PAYLOAD, kind_bits=0x90))) == (6, "kind")
 
+    @pytest.mark.parametrize("nature", Nature)
+    def test_6_refuses_a_lottery_number_where_nobody_draws(self, nature: Nature) -> None:
+        carried = replace(PAYLOAD, kind_bits=Kind(nature, lottery=True).to_int(), total_mongo=0, vat_mongo=0)
+        if nature in {Nature.SALE, Nature.PAYMENT, Nature.CORRECTION}:
+            assert verify_cose(signed(carried), KEYRING).kind.lottery
+        else:
+            assert refusal(signed(carried)) == (6, "kind")
+
     def test_6_refuses_a_seller_number_of_13_digits(self) -> None:
         beyond = replace(PAYLOAD, id=replace(PAYLOAD.id, seller=SELLER_NUMBER_MAX + 1))
         assert refusal(signed(beyond)) == (6, "id")
@@ -279,3 +288,31 @@ class TestVerifySuccessor:
         with pytest.raises(NotGenuine) as caught:
             verify_successor(self.AFTER, qr.unpack(other.cose[18:78]), other.cose)
         assert caught.value.why == "link"
+
+
+class TestVerifyReceipt:
+    NEXT = qr.encode_text(TestVerifySuccessor.NEXT.cose)
+
+    def test_accepts_a_receipt_with_all_that_belongs_to_it(self) -> None:
+        verified = verify_receipt(self.NEXT, KEYRING, document=LINK.document, previous=TEXT)
+        assert verified.payload == TestVerifySuccessor.AFTER
+
+    def test_accepts_a_receipt_alone(self) -> None:
+        assert verify_receipt(TEXT, KEYRING) == verify_text(TEXT, KEYRING)
+
+    @pytest.mark.parametrize(
+        ("text", "document", "previous", "refused"),
+        [
+            (TEXT[:-1], b"", "", (1, "length")),
+            (NEXT, b"", "", (7, "digest")),
+            (NEXT, LINK.document, "", (8, "predecessor")),
+            (NEXT, None, TEXT[:-1] + "0", (8, "predecessor")),
+            (NEXT, None, NEXT, (8, "counter")),
+        ],
+    )
+    def test_refuses_at_the_first_step_that_fails(
+        self, text: str, document: bytes | None, previous: str | None, refused: tuple[int, str]
+    ) -> None:
+        with pytest.raises(NotGenuine) as caught:
+            verify_receipt(text, KEYRING, document=document, previous=previous)
+        assert (caught.value.step, caught.value.why) == refused
