@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import Any
 
 import asyncpg
-import httpx
+import httpx2
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry
@@ -75,7 +75,7 @@ async def _open(
 ) -> None:
     clock = business_clock(settings.clock_file)
     app.state.clock = clock
-    app.state.bearers = _bearers(settings, authority, await stack.enter_async_context(httpx.AsyncClient()))
+    app.state.bearers = _bearers(settings, authority, await stack.enter_async_context(httpx2.AsyncClient()))
     tills = await stack.enter_async_context(_pool(database, Role.GATEWAY, GATEWAY_CONNECTIONS))
     consumers = await stack.enter_async_context(_pool(database, Role.CLAIMS, CLAIMS_CONNECTIONS))
     app.state.gateway = await stack.enter_async_context(
@@ -95,7 +95,7 @@ async def _pool(database: Database, role: Role, size: int) -> AsyncIterator["asy
         yield pool
 
 
-def _bearers(settings: Settings, authority: Authority, client: httpx.AsyncClient) -> BearerVerifier:
+def _bearers(settings: Settings, authority: Authority, client: httpx2.AsyncClient) -> BearerVerifier:
     if settings.oidc_issuer is None:
         return DevIssuer(authority.development_key)
     return OidcVerifier(settings.oidc_issuer, AUDIENCE, keys_by_discovery(settings.oidc_issuer, client))

@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 from typing import Annotated
 
-import httpx
+import httpx2
 import typer
 
 from barimt.commands import DataDirOption, JsonOption, err, opened, out
@@ -77,7 +77,7 @@ def draw_run(
             stored = reading.find_draw(connection, of)
         if stored is None:
             raise UnknownDraw(month=month)
-        with httpx.Client(base_url=beacon) as client:
+        with httpx2.Client(base_url=beacon) as client:
             chosen = round_for(client, stored.commitment)
         with on.database.transaction(Role.JOBS) as connection:
             drawn = run_draw(connection, on.clock, month=of, beacon=chosen)

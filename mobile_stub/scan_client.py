@@ -7,7 +7,7 @@ about the receipt comes out of the picture.
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from kernel.money import format_mnt
 from mobile_stub.read_picture import read_picture
@@ -28,13 +28,13 @@ def claim_request(image: Path) -> dict[str, str]:
     return {"qr": read_picture(image)}
 
 
-def scan(image: Path, *, http: httpx.Client, token: str, language: str = "mn") -> dict[str, Any]:
+def scan(image: Path, *, http: httpx2.Client, token: str, language: str = "mn") -> dict[str, Any]:
     """Claim the receipt in a picture and answer what the centre says. Raises `ClaimRefused`."""
     headers = {"Authorization": f"Bearer {token}", "Accept-Language": language}
     answer = http.post("/v1/claims", json=claim_request(image), headers=headers, timeout=TIMEOUT_S)
     body = answer.json()
     assert isinstance(body, dict)
-    if answer.status_code != httpx.codes.OK:
+    if answer.status_code != httpx2.codes.OK:
         raise ClaimRefused(body)
     return body
 

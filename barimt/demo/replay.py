@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from barimt.demo.plan import Plan, lanes
 from barimt.demo.printing import printed_receipt
@@ -56,7 +56,7 @@ class Replay:
     plan: Plan
     tills: Mapping[str, TillClient]
     tokens: Mapping[int, str]
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     progress: Progress
     played: Played = field(default_factory=Played)
 
@@ -132,7 +132,7 @@ class Replay:
     async def _post_claim(self, household_id: int, body: dict[str, str]) -> None:
         headers = {"Authorization": f"Bearer {self.tokens[household_id]}"}
         answer = await self.http.post("/v1/claims", json=body, headers=headers)
-        if answer.status_code != httpx.codes.OK:
+        if answer.status_code != httpx2.codes.OK:
             raise PostFailed(f"POST /v1/claims: {answer.status_code} {answer.text[:500]}")
 
     async def _take_back(self, inside: "_Inside", at: datetime) -> None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -62,7 +62,7 @@ def _play(stage: Stage, world: World, watch: Watch) -> tuple[Played, Sums]:
     with watch.step("replay", f"Tills post {len(world.plan.sales):,} sales; consumers scan and claim"):
         played = asyncio.run(_replay(stage, world, *enrolled, watch.console))
         (stage.out / "qr.txt").write_text("\n".join(played.qr_texts) + "\n", encoding="ascii")
-        keys = httpx.get(f"{stage.url}/v1/keys", timeout=HTTP_TIMEOUT_S).json()
+        keys = httpx2.get(f"{stage.url}/v1/keys", timeout=HTTP_TIMEOUT_S).json()
         (stage.out / "keys.json").write_text(json.dumps(keys, indent=1) + "\n", encoding="utf-8")
     with watch.step("sums", "Adding up the stored receipts by SQL and the data set by Polars"):
         return played, read_sums(stage, world)
@@ -84,9 +84,9 @@ async def _replay(
     stage: Stage, world: World, clients: list[dict[str, str]], tokens: dict[int, str], console: Console
 ) -> Played:
     picture_folder(stage)
-    limits = httpx.Limits(max_connections=LANES * 2 + CLAIMERS)
+    limits = httpx2.Limits(max_connections=LANES * 2 + CLAIMERS)
     columns = (TextColumn("  {task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    async with httpx.AsyncClient(base_url=stage.url, timeout=HTTP_TIMEOUT_S, limits=limits) as http:
+    async with httpx2.AsyncClient(base_url=stage.url, timeout=HTTP_TIMEOUT_S, limits=limits) as http:
         tills = {
             one["seller_tin"]: TillClient(http, one["client_id"], Path(one["key_file"]), one["token_url"])
             for one in clients

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from runtime.clock import real_now
 from runtime.unusable import Unusable
@@ -108,8 +108,8 @@ class _Serving:
         while time.monotonic() < ends:
             if self._process.poll() is not None:
                 raise DemoFailed(f"barimt serve did not start; see {self._stage.root / 'serve.log'}")
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self._stage.url}/readyz", timeout=5).status_code == httpx.codes.OK:
+            with contextlib.suppress(httpx2.TransportError):
+                if httpx2.get(f"{self._stage.url}/readyz", timeout=5).status_code == httpx2.codes.OK:
                     return
             time.sleep(0.1)
         raise DemoFailed(f"barimt serve was not ready within {START_S:.0f} s; see {self._stage.root / 'serve.log'}")

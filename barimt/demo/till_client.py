@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
@@ -26,7 +26,7 @@ class PostFailed(Unusable):
 class TillClient:
     """One client of a seller. `http` has the centre as its base URL."""
 
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     client_id: str
     key_file: Path
     token_url: str
@@ -77,13 +77,13 @@ class TillClient:
         return _body(await self.http.post("/v1/declarations", json=body, headers=await self.headers()), 201, 200)
 
 
-def _body(answer: httpx.Response, *expected: int) -> dict[str, Any]:
+def _body(answer: httpx2.Response, *expected: int) -> dict[str, Any]:
     _expect(answer, *expected)
     body = answer.json()
     assert isinstance(body, dict)
     return body
 
 
-def _expect(answer: httpx.Response, *expected: int) -> None:
+def _expect(answer: httpx2.Response, *expected: int) -> None:
     if answer.status_code not in expected:
         raise PostFailed(f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text[:500]}")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 from joserfc.jwt import ClaimsOption
 
 from kernel.refusal import Unavailable
@@ -92,7 +92,7 @@ def check_person(signed: Signed, now: datetime, *, issuer: str, audience: str, l
     return Bearer(signed.name("sub"), Role(role))
 
 
-def keys_by_discovery(issuer: str, client: httpx.AsyncClient) -> FetchKeys:
+def keys_by_discovery(issuer: str, client: httpx2.AsyncClient) -> FetchKeys:
     """Answer what fetches an issuer's keys: OpenID Connect Discovery 1.0, then the JWKS (RFC 7517) that it names.
 
     Keys of kinds that we do not use are passed over.
@@ -128,7 +128,7 @@ def _read_keys(document: Mapping[str, Any]) -> Sequence[Key]:
     return keys
 
 
-async def _document(client: httpx.AsyncClient, address: str) -> Mapping[str, Any]:
+async def _document(client: httpx2.AsyncClient, address: str) -> Mapping[str, Any]:
     try:
         async with client.stream("GET", address, timeout=TIMEOUT_S, follow_redirects=False) as response:
             response.raise_for_status()
@@ -138,7 +138,7 @@ async def _document(client: httpx.AsyncClient, address: str) -> Mapping[str, Any
                 if len(content) > DOCUMENT_MAX:
                     raise Unavailable("the issuer's answer is too large")
         document = json.loads(content)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as error:
         raise Unavailable("the issuer cannot be reached") from error
     if not isinstance(document, dict):
         raise Unavailable("the issuer's answer is not a JSON object")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
+import httpx2
 import pytest
 
 from kernel.canonical import sha256
@@ -36,7 +36,7 @@ class Beacon:
 
 
 @pytest.fixture
-def beacon() -> Iterator[tuple[Beacon, httpx.Client]]:
+def beacon() -> Iterator[tuple[Beacon, httpx2.Client]]:
     relay = Beacon()
 
     class Handler(BaseHTTPRequestHandler):
@@ -53,7 +53,7 @@ def beacon() -> Iterator[tuple[Beacon, httpx.Client]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.server_port}") as client:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{server.server_port}") as client:
         yield relay, client
     server.shutdown()
     server.server_close()
@@ -61,13 +61,13 @@ def beacon() -> Iterator[tuple[Beacon, httpx.Client]]:
 
 
 class TestFetchRound:
-    def test_asks_for_the_round_of_quicknet(self, beacon: tuple[Beacon, httpx.Client]) -> None:
+    def test_asks_for_the_round_of_quicknet(self, beacon: tuple[Beacon, httpx2.Client]) -> None:
         relay, client = beacon
         assert fetch_round(client, 1000) == RECORDED
         assert relay.asked == [PATH]
 
     @pytest.mark.parametrize("status", [404, 425])
-    def test_says_that_the_beacon_is_late(self, beacon: tuple[Beacon, httpx.Client], status: int) -> None:
+    def test_says_that_the_beacon_is_late(self, beacon: tuple[Beacon, httpx2.Client], status: int) -> None:
         relay, client = beacon
         relay.status = status
         with pytest.raises(BeaconLate):
@@ -88,24 +88,24 @@ class TestFetchRound:
         ],
         ids=range(9),
     )
-    def test_does_not_take_nonsense_for_a_round(self, beacon: tuple[Beacon, httpx.Client], body: bytes) -> None:
+    def test_does_not_take_nonsense_for_a_round(self, beacon: tuple[Beacon, httpx2.Client], body: bytes) -> None:
         relay, client = beacon
         relay.body = body
         with pytest.raises(BeaconUnreachable):
             fetch_round(client, 1000)
 
     @pytest.mark.parametrize("status", [301, 500, 503])
-    def test_can_be_tried_again_when_the_beacon_fails(self, beacon: tuple[Beacon, httpx.Client], status: int) -> None:
+    def test_can_be_tried_again_when_the_beacon_fails(self, beacon: tuple[Beacon, httpx2.Client], status: int) -> None:
         relay, client = beacon
         relay.status = status
         with pytest.raises(BeaconUnreachable):
             fetch_round(client, 1000)
 
     def test_can_be_tried_again_when_nobody_answers(self) -> None:
-        with httpx.Client(base_url="http://127.0.0.1:9") as client, pytest.raises(Unavailable):
+        with httpx2.Client(base_url="http://127.0.0.1:9") as client, pytest.raises(Unavailable):
             fetch_round(client, 1000)
 
-    def test_takes_the_recorded_round_in_a_rehearsal(self, beacon: tuple[Beacon, httpx.Client]) -> None:
+    def test_takes_the_recorded_round_in_a_rehearsal(self, beacon: tuple[Beacon, httpx2.Client]) -> None:
         relay, client = beacon
         _, commitment, _ = draw(entries_of([]))
         assert round_for(client, commitment) == RECORDED
@@ -114,7 +114,7 @@ class TestFetchRound:
 
 class TestLiveDraw:
     async def test_draws_with_the_round_that_the_commitment_named(
-        self, world: World, draws: Draws, beacon: tuple[Beacon, httpx.Client]
+        self, world: World, draws: Draws, beacon: tuple[Beacon, httpx2.Client]
     ) -> None:
         await world.claim(await world.sell(world.add_shop(), 1100), world.add_consumer())
         commitment = draws.close(mode=Mode.LIVE, real_now=LIVE_COMMITTED_AT)
@@ -135,7 +135,7 @@ class TestLiveDraw:
         self,
         world: World,
         draws: Draws,
-        beacon: tuple[Beacon, httpx.Client],
+        beacon: tuple[Beacon, httpx2.Client],
         answer: dict[str, object],
         refusal: type[Refusal],
     ) -> None:
@@ -150,7 +150,7 @@ class TestLiveDraw:
             draws.run(beacon=round_for(client, commitment))
 
     async def test_refuses_the_recorded_round_when_the_commitment_came_after_it(
-        self, world: World, draws: Draws, beacon: tuple[Beacon, httpx.Client]
+        self, world: World, draws: Draws, beacon: tuple[Beacon, httpx2.Client]
     ) -> None:
         """A commitment made when round 1000 was public names a later one, so the recorded answer is a wrong round."""
         commitment = draws.close(mode=Mode.LIVE, real_now=QUICKNET.time_of(1000) + timedelta(seconds=1))

@@ -216,7 +216,7 @@ class TestConfigure:
         assert capfd.readouterr() == ("", "")
 
     def test_does_not_repeat_the_addresses_that_clients_ask(self, stream: io.StringIO) -> None:
-        logging.getLogger("httpx").info("HTTP Request: GET /users/bold")
+        logging.getLogger("httpx2").info("HTTP Request: GET /users/bold")
         assert not lines(stream)
 
     def test_says_less_below_its_level(self, stream: io.StringIO) -> None:

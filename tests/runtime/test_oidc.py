@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from starlette.applications import Starlette
@@ -116,9 +116,9 @@ class Issuer:
         await self.answers.wait()
         return JSONResponse({"keys": self.keys})
 
-    def client(self) -> httpx.AsyncClient:
+    def client(self) -> httpx2.AsyncClient:
         routes = [Route("/.well-known/openid-configuration", self.discovery), Route("/jwks", self.jwks)]
-        return httpx.AsyncClient(transport=httpx.ASGITransport(Starlette(routes=routes)))
+        return httpx2.AsyncClient(transport=httpx2.ASGITransport(Starlette(routes=routes)))
 
 
 def persons(**changed: Any) -> dict[str, Any]:
