@@ -14,6 +14,8 @@ from barimt.commands import DataDirOption
 from barimt.draw import draw_app
 from barimt.keys import keys_app
 from barimt.payouts import payouts_app
+from barimt.plausibility import lake_app, plausibility_app
+from barimt.scan import scan_command
 from kernel.clock import Month
 from kernel.refusal import Malformed, Refusal, Unavailable
 from runtime.http_errors import problem_of
@@ -27,8 +29,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="An open e-receipt, VAT-refund and receipt-lottery system.",
 )
-for name, part in (("admin", admin), ("draw", draw_app), ("payouts", payouts_app), ("keys", keys_app)):
+for name, part in (
+    ("admin", admin),
+    ("draw", draw_app),
+    ("payouts", payouts_app),
+    ("keys", keys_app),
+    ("lake", lake_app),
+    ("plausibility", plausibility_app),
+):
     app.add_typer(part, name=name)
+app.command("scan")(scan_command)
 _err = Console(stderr=True)
 
 

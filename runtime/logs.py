@@ -24,7 +24,7 @@ NUMBER_MAX: Final = 10**7
 """A whole number from here on may be a consumer's login number, a TIN or a telephone."""
 DEPTH_MAX: Final = 6
 FRAMES_MAX: Final = 30
-CLIENTS: Final = ("httpx2", "httpx2", "httpcore")
+CLIENTS: Final = ("httpx2", "httpcore2")
 """HTTP clients that would tell each address that they ask; they are heard from warnings on."""
 LOST: Final = '{"level":"error","event":"a log line could not be written"}\n'
 

@@ -207,3 +207,9 @@ def add_key_list(connection: Connection, version: int, issued_at: datetime, sign
 
 def _added(connection: Connection, sql: str, values: Mapping[str, Any]) -> bool:
     return connection.execute(text(sql), dict(values)).first() is not None
+
+
+def is_officer(connection: Connection, officer_id: str) -> bool:
+    """Answer whether an officer is enrolled and not revoked."""
+    sql = "SELECT 1 FROM auth.officers WHERE officer_id = :officer_id AND revoked_at IS NULL"
+    return connection.execute(text(sql), {"officer_id": officer_id}).first() is not None
