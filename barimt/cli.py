@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
@@ -75,12 +74,7 @@ def demo(
 def main() -> None:
     """Run the command line. What is unusable, malformed or refused is said in words; exit 2 then, never a traceback."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(UNUSABLE)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        app()
     except Unusable as error:
         _err.print(f"[red]✗[/red] {error}", highlight=False, soft_wrap=True)
     except DBAPIError as error:
