@@ -4,25 +4,41 @@ import json
 import os
 import signal
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
+import typer
 import uvicorn
 from fastapi import FastAPI
 from rich.console import Console
 
 from barimt.app import environment_of, make_app
 from barimt.authority import Authority
+from barimt.commands import DataDirOption
 from pos_gateway.public import published
 from runtime import logs
 from runtime.clock import business_clock
 from runtime.data_dir import DataDir, write_private
 from runtime.database import Role, open_database
-from runtime.settings import Settings
+from runtime.settings import Settings, load_settings
 from runtime.tokens.dev_issuer import is_loopback, refuse_public_host
 from runtime.unusable import Unusable
 
 KEEP_ALIVE_S = 75
 BACKLOG = 2048
+
+
+def serve_command(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (BARIMT_HOST, 127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (BARIMT_PORT, 8000).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes (BARIMT_WORKERS, 1).")] = None,
+    data_dir: DataDirOption = None,
+    clock_file: Annotated[
+        Path | None, typer.Option(help="Moves business time; for development, loopback only.")
+    ] = None,
+) -> None:
+    """Serve tills, consumers and officers until stopped."""
+    serve(load_settings(host=host, port=port, workers=workers, data_dir=data_dir, clock_file=clock_file), Console())
 
 
 def serve(settings: Settings, console: Console) -> None:
