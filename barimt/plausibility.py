@@ -17,6 +17,16 @@ lake_app = typer.Typer(no_args_is_help=True, help="The Parquet lake on which the
 plausibility_app = typer.Typer(no_args_is_help=True, help="Are declared revenues plausible?")
 
 
+@lake_app.callback()
+def lake() -> None:
+    """The Parquet lake on which the plausibility job runs."""
+
+
+@plausibility_app.callback()
+def plausibility() -> None:
+    """Are declared revenues plausible?"""
+
+
 @lake_app.command("export")
 def lake_export(data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
     """Bring the lake up to date with the database, day by day."""
