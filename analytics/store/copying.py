@@ -1,0 +1,130 @@
+"""SQL of the lake's export: each dataset of a day or month as CSV, straight from COPY, typed by its schema.
+
+Instants travel as whole microseconds since 1970, truth values as 0 and 1. Rows come in a fixed order, so that the same
+rows make the same files. Receipts marked TEST never leave the database.
+"""
+
+import io
+from collections.abc import Mapping
+
+import polars as pl
+import psycopg
+from sqlalchemy import Connection
+
+from kernel.clock import Month
+
+_LOCK_KEY = 0x6C616B65
+"""Advisory lock held while exporting ("lake" in ASCII)."""
+_TEST_BIT = 64
+
+MONTHS = """
+SELECT DISTINCT extract(year FROM day)::int, extract(month FROM day)::int
+FROM (SELECT date '2000-01-07' + day AS day FROM (SELECT DISTINCT day FROM pos.receipts) stored
+      UNION SELECT date '2000-01-07' + day FROM (SELECT DISTINCT day FROM claims.sightings) seen
+      UNION SELECT make_date(month / 12, month % 12 + 1, 1) FROM (SELECT DISTINCT month FROM tax.declarations) declared
+     ) days
+ORDER BY 1, 2
+"""
+STORED_DAYS = """
+SELECT r.day, count(*), count(c.claim) FROM pos.receipts r LEFT JOIN claims.claims c
+  ON (c.seller, c.root_terminal, c.root_day, c.root_number) = (r.seller, r.root_terminal, r.root_day, r.root_number)
+WHERE r.day >= %s AND r.day < %s GROUP BY r.day ORDER BY r.day
+"""
+SEEN_DAYS = """
+SELECT g.day, count(*), count(r.seller), count(*) FILTER (WHERE r.receipt_hash = g.receipt_hash)
+FROM claims.sightings g LEFT JOIN pos.receipts r USING (seller, terminal, day, number)
+WHERE g.day >= %s AND g.day < %s GROUP BY g.day ORDER BY g.day
+"""
+PARTS = f"""
+SELECT merchant, seller, branch, terminal, day, number, (extract(epoch FROM issued_at) * 1000000)::bigint,
+       kind & 15, kind >> 4 & 1, tax_type, counts::int, total, vat, city_tax
+FROM (
+  SELECT r.seller, r.branch, r.terminal, r.day, r.number, r.issued_at, r.kind, p.*,
+         row_number() OVER (PARTITION BY r.seller, r.terminal, r.day, r.number, p.merchant ORDER BY p.at) = 1 AS counts
+  FROM pos.receipts r,
+  unnest(r.part_merchants, r.part_tax_types, r.part_totals_mongo, r.part_vats_mongo, r.part_city_taxes_mongo)
+    WITH ORDINALITY AS p (merchant, tax_type, total, vat, city_tax, at)
+  WHERE r.day = %(day)s AND r.kind & 15 IN (0, 1, 3, 4) AND r.kind & {_TEST_BIT} = 0
+  UNION ALL
+  SELECT r.seller, r.branch, r.terminal, r.day, r.number, r.issued_at, r.kind,
+         p.merchant, p.tax_type, -p.total, -p.vat, -p.city_tax, -p.at, false
+  FROM pos.receipts r JOIN pos.successors s
+    ON (s.seller, s.root_terminal, s.root_day, s.root_number) = (r.seller, r.root_terminal, r.root_day, r.root_number)
+   AND (s.by_terminal, s.by_day, s.by_number) = (r.terminal, r.day, r.number)
+  JOIN pos.receipts old ON (old.seller, old.terminal, old.day, old.number) = (s.seller, s.terminal, s.day, s.number),
+  unnest(old.part_merchants, old.part_tax_types, old.part_totals_mongo, old.part_vats_mongo, old.part_city_taxes_mongo)
+    WITH ORDINALITY AS p (merchant, tax_type, total, vat, city_tax, at)
+  WHERE r.day = %(day)s AND r.kind & 15 = 3 AND r.kind & {_TEST_BIT} = 0
+) signed
+ORDER BY seller, terminal, day, number, at
+"""  # noqa: S608 - a constant of ours
+LINKS = f"""
+SELECT r.seller, r.branch, r.terminal, r.day, r.number, r.counter, r.turnover_mongo, r.kind & 15, r.total_mongo,
+       r.vat_mongo, (extract(epoch FROM r.issued_at) * 1000000)::bigint, r.root_terminal, r.root_day, r.root_number,
+       (extract(epoch FROM c.claimed_at) * 1000000)::bigint
+FROM pos.receipts r LEFT JOIN claims.claims c
+  ON (c.seller, c.root_terminal, c.root_day, c.root_number) = (r.seller, r.root_terminal, r.root_day, r.root_number)
+WHERE r.day = %(day)s AND r.kind & {_TEST_BIT} = 0 ORDER BY r.seller, r.terminal, r.counter, r.number
+"""  # noqa: S608 - a constant of ours
+SIGHTINGS = f"""
+SELECT g.seller, t.branch, g.terminal, g.day, g.number, g.counter, g.total_mongo, g.turnover_mongo,
+       (extract(epoch FROM g.issued_at) * 1000000)::bigint, (extract(epoch FROM g.seen_at) * 1000000)::bigint,
+       CASE WHEN r.seller IS NULL THEN 'none' WHEN r.receipt_hash = g.receipt_hash THEN 'same' ELSE 'other' END
+FROM claims.sightings g JOIN pos.terminals t USING (seller, terminal)
+LEFT JOIN pos.receipts r USING (seller, terminal, day, number)
+WHERE g.day = %(day)s AND g.kind & {_TEST_BIT} = 0 ORDER BY g.seller, g.terminal, g.day, g.number, g.receipt_hash
+"""  # noqa: S608 - a constant of ours
+SELLERS = """
+SELECT s.seller, s.tin, s.name, s.sector, s.district,
+       (EXISTS (SELECT FROM pos.vat_registrations v WHERE v.seller = s.seller AND v.registered_from <= %(last)s
+                AND (v.registered_to IS NULL OR v.registered_to > %(last)s)))::int, s.city_tax_payer::int
+FROM pos.sellers s ORDER BY s.seller
+"""
+DECLARATIONS = """
+SELECT seller, version, net_revenue_mongo, vat_mongo, (extract(epoch FROM declared_at) * 1000000)::bigint
+FROM tax.declarations WHERE month = %(month)s ORDER BY seller, version
+"""
+
+
+def lock_lake(connection: Connection) -> None:
+    """Keep other exports waiting until this transaction ends."""
+    _driver(connection).execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
+
+
+def months_known(connection: Connection) -> list[Month]:
+    """Answer the months with receipts, sightings or declarations, the earliest first."""
+    return [Month(*row) for row in _driver(connection).execute(MONTHS).fetchall()]
+
+
+def days_of(connection: Connection, month: Month) -> dict[int, list[int]]:
+    """Answer the days of a month that have anything, each with the counts that change whenever its rows do: links,
+    claims of their roots, sightings, sightings under a stored number, sightings of stored bytes.
+    """
+    span = (month.first_day, month.end_day)
+    days: dict[int, list[int]] = {}
+    for day, links, claims in _driver(connection).execute(STORED_DAYS, span).fetchall():
+        days[day] = [links, claims, 0, 0, 0]
+    for day, *seen in _driver(connection).execute(SEEN_DAYS, span).fetchall():
+        days[day] = days.get(day, [0, 0])[:2] + seen
+    return days
+
+
+def copied(connection: Connection, query: str, schema: pl.Schema, **values: object) -> pl.DataFrame:
+    """Answer the rows of one of the queries above as a frame of `schema`, in order."""
+    with _driver(connection).cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)", values) as copy:
+        text = b"".join(bytes(block) for block in copy)
+    travelling: Mapping[str, pl.DataType] = {name: _travelling(kind) for name, kind in schema.items()}
+    raw = (
+        pl.read_csv(io.BytesIO(text), has_header=False, schema=travelling) if text else pl.DataFrame(schema=travelling)
+    )
+    return raw.select(pl.col(name).cast(kind) for name, kind in schema.items())
+
+
+def _travelling(kind: pl.DataType) -> pl.DataType:
+    return pl.String() if kind == pl.String else pl.Int64()
+
+
+def _driver(connection: Connection) -> psycopg.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
