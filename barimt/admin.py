@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 from sqlalchemy import Connection
 
+from barimt.address import address_of
 from barimt.authority import EPOCH, Authority, chain_keys
 from barimt.commands import DataDirOption, JsonOption
 from barimt.commands import err as _err
@@ -164,7 +165,7 @@ def _add_client(
 
 
 def _token_url(settings: Settings) -> str:
-    return f"http://{settings.host}:{settings.port}/v1/oauth/token"
+    return address_of(DataDir.make(settings.data_dir).root, settings) + "/v1/oauth/token"
 
 
 @terminal_app.command("import")

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from rich.console import Console
 
+from barimt.address import remember_address
 from barimt.app import environment_of, make_app
 from barimt.authority import Authority
 from barimt.commands import DataDirOption
@@ -51,7 +52,7 @@ def serve(settings: Settings, console: Console) -> None:
         with database.transaction(Role.JOBS) as connection:
             signed = authority.publish(connection, business_clock(settings.clock_file))
         write_private(data_dir.root / "keys.json", json.dumps(published(signed), indent=1).encode(), replace=True)
-        _say_where(settings, console)
+        _say_where(settings, remember_address(data_dir.root, settings), console)
         if settings.workers == 1:
             _Server(_config(settings, make_app(settings, database, authority))).run()
         else:
@@ -93,8 +94,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _say_where(settings: Settings, console: Console) -> None:
-    address = f"http://{settings.host}:{settings.port}"
+def _say_where(settings: Settings, address: str, console: Console) -> None:
     data = settings.data_dir
     console.print(
         f"\n[bold]Barimt[/bold] listens on {address} (documentation: {address}/docs)\n"
