@@ -11,7 +11,7 @@ _LENGTH_MAX = 300
 
 def remember_address(root: Path, settings: Settings) -> str:
     """Write down and answer the centre's address as this process serves it."""
-    address = f"http://{settings.host}:{settings.port}"
+    address = _address(settings)
     write_private(root / _NAME, address.encode(), replace=True)
     return address
 
@@ -22,4 +22,9 @@ def address_of(root: Path, settings: Settings) -> str:
         told = (root / _NAME).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         told = ""
-    return told if 0 < len(told) <= _LENGTH_MAX else f"http://{settings.host}:{settings.port}"
+    return told if 0 < len(told) <= _LENGTH_MAX else _address(settings)
+
+
+def _address(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
