@@ -12,6 +12,7 @@ PARTS: Final[Mapping[str, str]] = {
     "serve": "barimt.serve:serve_command",
     "demo": "barimt.demo.command:demo_command",
     "admin": "barimt.admin:admin",
+    "verify": "barimt.verify_command:verify",
     "scan": "barimt.scan:scan_command",
     "draw": "barimt.draw:draw_app",
     "payouts": "barimt.payouts:payouts_app",

@@ -1,0 +1,197 @@
+"""`barimt verify TEXT|IMAGE`: whether a receipt is genuine, offline, each step shown."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from barimt.commands import DataDirOption, JsonOption, out
+from kernel.clock import format_instant
+from kernel.money import format_mnt
+from mobile_stub.read_picture import read_picture
+from receipts import qr
+from receipts.keys import Keyring, key_as_json, keyring_of, read_key_list
+from receipts.receipt import Nature, lottery_number
+from receipts.verification import (
+    STEPS,
+    AskTheCentre,
+    NotGenuine,
+    Verified,
+    verify_document,
+    verify_successor,
+    verify_text,
+)
+from runtime.settings import load_settings
+from runtime.unusable import Unusable
+
+NOT_GENUINE = 1
+KEYS_BYTES_MAX = 64 * 1024 * 1024
+DOCUMENT_BYTES_MAX = 1024 * 1024
+SIGNED_STEPS = 6
+
+
+class KeysUnusable(Unusable):
+    """The key file is missing, unreadable, or does not hold a list that its own root key signed."""
+
+
+class InputUnusable(Unusable):
+    """A file given beside the receipt cannot be read, or the previous receipt is not genuine itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How far the list was walked: the steps that hold, and the one that does not."""
+
+    holding: int
+    failure: NotGenuine | None
+    verified: Verified | None
+
+
+def verify(
+    receipt: Annotated[str, typer.Argument(help="The QR text (MB1:…), or a picture of the receipt.")],
+    keys: Annotated[Path | None, typer.Option(help="Key file (default: keys.json in the data directory).")] = None,
+    root: Annotated[str | None, typer.Option(help="Trust only this root key (16 hex digits).")] = None,
+    document: Annotated[Path | None, typer.Option(help="The canonical document (CBOR), for step 7.")] = None,
+    previous: Annotated[str | None, typer.Option(help="QR text of the receipt before, for step 8.")] = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify a receipt offline. Exit 0 genuine, 1 not genuine, 2 unusable."""
+    keyring = read_keys(keys or load_settings(data_dir=data_dir).data_dir / "keys.json", root)
+    text = receipt if receipt.startswith(qr.PREFIX) or not Path(receipt).is_file() else read_picture(Path(receipt))
+    checked = _check(text, keyring, _document(document), previous)
+    if as_json:
+        typer.echo(json.dumps(_as_json(checked), ensure_ascii=False))
+    else:
+        _tell(checked)
+    if checked.failure is not None:
+        raise typer.Exit(NOT_GENUINE)
+
+
+def read_keys(path: Path, root: str | None) -> Keyring:
+    """Read a key file as `GET /v1/keys` answers it; only its signed list is trusted. Raises `KeysUnusable`."""
+    try:
+        if path.stat().st_size > KEYS_BYTES_MAX:
+            raise KeysUnusable(f"{path} is larger than {KEYS_BYTES_MAX} bytes")
+        published = json.loads(path.read_bytes())
+        shown, signed = published["keys"], str(published["signed"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise KeysUnusable(f"The key file {path} cannot be read; fetch it from /v1/keys of the centre") from error
+    keys = read_key_list(signed, root_kid=_root_kid(root))
+    if shown != [key_as_json(key) for key in keys]:
+        raise KeysUnusable(f"The keys shown in {path} are not those that were signed")
+    return keyring_of(keys)
+
+
+def _root_kid(root: str | None) -> bytes | None:
+    try:
+        return None if root is None else bytes.fromhex(root)
+    except ValueError:
+        raise KeysUnusable("--root takes the 16 hexadecimal digits of a root key's kid") from None
+
+
+def _document(path: Path | None) -> bytes | None:
+    try:
+        return None if path is None else path.read_bytes()[:DOCUMENT_BYTES_MAX]
+    except OSError as error:
+        raise InputUnusable(f"{path}: {error.strerror}") from error
+
+
+def _check(text: str, keyring: Keyring, document: bytes | None, previous: str | None) -> Checked:
+    try:
+        verified = verify_text(text, keyring)
+    except AskTheCentre as revoked:
+        return Checked(3, revoked, revoked.verified)
+    except NotGenuine as failure:
+        return Checked(failure.step - 1, failure, None)
+    further: list[tuple[int, Callable[[], object]]] = []
+    if document is not None:
+        further.append((7, lambda: verify_document(verified.payload, document)))
+    if previous is not None:
+        further.append((8, lambda: _check_previous(verified, previous, keyring)))
+    holding = SIGNED_STEPS
+    for step, check in further:
+        try:
+            check()
+        except NotGenuine as failure:
+            return Checked(holding, failure, verified)
+        holding = step
+    return Checked(holding, None, verified)
+
+
+def _check_previous(verified: Verified, previous: str, keyring: Keyring) -> None:
+    try:
+        before = verify_text(previous, keyring)
+    except NotGenuine as failure:
+        raise InputUnusable(
+            f"The receipt before is not genuine itself: step {failure.step}, {failure.why}"
+        ) from failure
+    verify_successor(verified.payload, before.payload, before.cose)
+
+
+def _facts(verified: Verified) -> dict[str, Any]:
+    payload, kind = verified.payload, verified.kind
+    own_number = kind.lottery and kind.nature is not Nature.CORRECTION
+    return {
+        "id": str(payload.id),
+        "seller": f"{payload.id.seller:012d}",
+        "terminal": f"{payload.id.terminal:08d}",
+        "issued_at": format_instant(datetime.fromtimestamp(payload.issued_at, UTC)),
+        "nature": kind.nature.name,
+        "business": kind.business,
+        "test": kind.test,
+        "total_mongo": payload.total_mongo,
+        "vat_mongo": payload.vat_mongo,
+        "counter": payload.counter,
+        "lottery": str(lottery_number(verified.receipt_hash)) if own_number else None,
+        "hash": verified.receipt_hash.hex(),
+        "kid": verified.key.kid.hex(),
+    }
+
+
+def _as_json(checked: Checked) -> dict[str, Any]:
+    failure = checked.failure
+    return {
+        "genuine": failure is None,
+        "steps": [
+            {"step": step, "name": STEPS[step], "holds": failure is None or step < failure.step}
+            for step in range(1, (failure.step if failure else checked.holding) + 1)
+        ],
+        "why": failure.why if failure else None,
+        "ask_the_centre": isinstance(failure, AskTheCentre),
+        "receipt": _facts(checked.verified) if checked.verified and not isinstance(failure, AskTheCentre) else None,
+    }
+
+
+def _tell(checked: Checked) -> None:
+    failure = checked.failure
+    for step in range(1, (failure.step if failure else checked.holding) + 1):
+        good = failure is None or step < failure.step
+        mark = "[green]✓[/green]" if good else "[red]✗[/red]"
+        why = "" if good or failure is None else f": {failure.why}"
+        out.print(f"{mark} ({step}) {STEPS[step]}{why}", highlight=False)
+    if isinstance(failure, AskTheCentre):
+        out.print("[bold yellow]The key was revoked. Ask the centre[/bold yellow] whether it knows this receipt.")
+    elif failure is not None:
+        out.print("[bold red]Not genuine.[/bold red] Жинхэнэ баримт биш.")
+    elif checked.verified is not None:
+        _tell_facts(_facts(checked.verified))
+
+
+def _tell_facts(facts: dict[str, Any]) -> None:
+    test = " [bold yellow]TEST, no tax document[/bold yellow]" if facts["test"] else ""
+    out.print(f"[bold green]Genuine.[/bold green] Жинхэнэ баримт.{test}")
+    for name, value in (
+        ("receipt", facts["id"]),
+        ("what", facts["nature"].lower() + (" to a business" if facts["business"] else "")),
+        ("seller", f"{facts['seller']}, terminal {facts['terminal']}, receipt no. {facts['counter']} of its chain"),
+        ("issued", facts["issued_at"]),
+        ("total", format_mnt(facts["total_mongo"])),
+        ("VAT", format_mnt(facts["vat_mongo"])),
+        ("lottery", facts["lottery"] or "–"),
+    ):
+        out.print(f"  {name:<8} {value}", highlight=False, soft_wrap=True)
