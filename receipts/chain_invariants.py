@@ -1,0 +1,212 @@
+"""What must hold of every stored link and of every chain, one named function each. Pure: `check_receipts` reads.
+
+An invariant names the ones that it needs: where one of these is broken on a link it is not judged there, so that one
+damage is reported once, under its own name, and not as everything that follows from it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from kernel.identity import seller_number_of
+from receipts.document import Document
+from receipts.ids import NUMBERS_A_DAY, ReceiptId
+from receipts.invariant import Invariant, Tally
+from receipts.link_in_chain import LinkInChain, numbers_of_parts
+from receipts.stored import ReceiptKey
+
+
+def _signature(link: LinkInChain) -> bool:
+    return link.verified is not None
+
+
+def _terminals(link: LinkInChain) -> bool:
+    return link.terminal is not None
+
+
+def _signers(link: LinkInChain) -> bool:
+    assert link.verified is not None
+    assert link.terminal is not None
+    return link.verified.kind.by_till is (link.terminal.mode == "till")
+
+
+def _receipt_hashes(link: LinkInChain) -> bool:
+    assert link.verified is not None
+    return link.row.receipt_hash == link.verified.receipt_hash
+
+
+def _columns_of_qr(link: LinkInChain) -> bool:
+    row, payload = link.row, link.payload
+    return (
+        row.id == payload.id
+        and row.issued_at == datetime.fromtimestamp(payload.issued_at, UTC)
+        and (row.total_mongo, row.vat_mongo) == (payload.total_mongo, payload.vat_mongo)
+        and (row.kind, row.counter) == (payload.kind_bits, payload.counter)
+    )
+
+
+def _counters(link: LinkInChain) -> bool:
+    return link.payload.counter == link.stood.counter
+
+
+def _chain_links(link: LinkInChain) -> bool:
+    return link.payload.chain == link.stood.previous_hash[:8]
+
+
+def _times(link: LinkInChain) -> bool:
+    return datetime.fromtimestamp(link.payload.issued_at, UTC) >= link.stood.last_issued_at
+
+
+def _numbers(link: LinkInChain) -> bool:
+    at, stood = link.payload.id, link.stood
+    free = at.day > stood.day or (at.day == stood.day and at.number >= stood.next_number)
+    return free and at.number + numbers_of_parts(link) < NUMBERS_A_DAY
+
+
+def _sealed_turnovers(link: LinkInChain) -> bool:
+    return link.turnover_mongo == link.row.turnover_mongo
+
+
+def _turnovers(link: LinkInChain) -> bool:
+    added = link.payload.total_mongo if link.payload.kind.nature.adds_turnover else 0
+    return link.turnover_mongo == link.stood.turnover_mongo + added
+
+
+def _document_digests(link: LinkInChain) -> bool:
+    return link.document_hash[:8] == link.payload.document
+
+
+def _document_hashes(link: LinkInChain) -> bool:
+    return link.document_hash == link.row.document_hash
+
+
+def _document_forms(link: LinkInChain) -> bool:
+    return link.document is not None
+
+
+def _columns_of_document(link: LinkInChain) -> bool:
+    """A void's document has no parts; its amounts are judged beside the voided link's (`void_amounts`)."""
+    row, document = link.row, link.content
+    root = row.key if document.root_id is None else key_of(document.root_id)
+    return (row.reference, row.root_key) == (document.reference, root) and (
+        link.is_void or (row.amounts == _amounts(document, link.given_numbers) and _adds_up(link))
+    )
+
+
+def key_of(named: ReceiptId) -> ReceiptKey:
+    """Answer the primary key under which a receipt id is stored."""
+    return named.seller, named.terminal, named.day, named.number
+
+
+def _amounts(document: Document, given_numbers: Mapping[str, int]) -> list[tuple[int | None, int, int, int, int]]:
+    return [
+        (
+            _seller_number(part.merchant_tin, given_numbers),
+            part.tax_type,
+            part.total_mongo,
+            part.vat_mongo,
+            part.city_tax_mongo,
+        )
+        for part in document.parts
+    ]
+
+
+def _seller_number(tin: str, given_numbers: Mapping[str, int]) -> int | None:
+    if tin in given_numbers:
+        return given_numbers[tin]
+    return seller_number_of(tin) if tin.isascii() and tin.isdecimal() else None
+
+
+def _adds_up(link: LinkInChain) -> bool:
+    row = link.row
+    sums = (sum(row.part_totals_mongo), sum(row.part_vats_mongo), sum(row.part_city_taxes_mongo))
+    return sums == (row.total_mongo, row.vat_mongo, row.city_tax_mongo)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkInvariant:
+    """An invariant of each link, and the codes of those without which it cannot be judged."""
+
+    invariant: Invariant
+    holds: Callable[[LinkInChain], bool]
+    needs: frozenset[str]
+
+
+def _of_link(
+    code: str, sentence: str, holds: Callable[[LinkInChain], bool], *, needs: Iterable[str] = ()
+) -> LinkInvariant:
+    return LinkInvariant(Invariant(code, sentence), holds, frozenset(needs))
+
+
+_IN_CHAIN = ("signatures", "terminals")
+LINK_INVARIANTS: Sequence[LinkInvariant] = (
+    _of_link("signatures", "Each receipt is signed by a published key within its scope and time.", _signature),
+    _of_link("terminals", "Each receipt belongs to an enrolled terminal.", _terminals),
+    _of_link("signers", "Each receipt is signed by whom its terminal was enrolled with.", _signers, needs=_IN_CHAIN),
+    _of_link(
+        "receipt_hashes",
+        "The stored hash of each receipt is that of its signed bytes.",
+        _receipt_hashes,
+        needs=["signatures"],
+    ),
+    _of_link(
+        "columns_of_qr",
+        "Id, time, amounts, kind and counter stored beside each receipt are what its QR says.",
+        _columns_of_qr,
+        needs=["signatures"],
+    ),
+    _of_link("counters", "Each chain counts from 0 without a gap.", _counters, needs=_IN_CHAIN),
+    _of_link(
+        "chain_links",
+        "Each QR carries the hash of the one before it, the first that of the enrolment record.",
+        _chain_links,
+        needs=(*_IN_CHAIN, "counters"),
+    ),
+    _of_link("times", "The times of a chain never decrease.", _times, needs=_IN_CHAIN),
+    _of_link(
+        "numbers", "No number of a terminal's day is given twice, to bundles or parts.", _numbers, needs=_IN_CHAIN
+    ),
+    _of_link("sealed_turnovers", "Each sealed turnover opens to the stored one.", _sealed_turnovers, needs=_IN_CHAIN),
+    _of_link(
+        "turnovers",
+        "The turnover of each chain is the running gross sum.",
+        _turnovers,
+        needs=(*_IN_CHAIN, "counters", "sealed_turnovers"),
+    ),
+    _of_link(
+        "document_digests", "Each stored document is the one that was signed.", _document_digests, needs=["signatures"]
+    ),
+    _of_link(
+        "document_hashes",
+        "The stored hash of each document is that of its bytes.",
+        _document_hashes,
+        needs=["signatures", "document_digests"],
+    ),
+    _of_link(
+        "document_forms",
+        "Each document is in its one canonical form.",
+        _document_forms,
+        needs=["signatures", "document_digests"],
+    ),
+    _of_link(
+        "columns_of_document",
+        "Reference, root and parts stored beside each receipt are what its document says, and add up.",
+        _columns_of_document,
+        needs=["signatures", "document_digests", "document_forms", "columns_of_qr"],
+    ),
+)
+HEADS = Invariant("heads", "Each chain's stored head is where its last link left it.")
+
+
+def judge_link(link: LinkInChain, tallies: Mapping[str, Tally]) -> None:
+    """Ask every invariant that can be judged on this link, and count the answers by code."""
+    broken: set[str] = set()
+    for asked in LINK_INVARIANTS:
+        if broken and not broken.isdisjoint(asked.needs):
+            continue
+        code = asked.invariant.code
+        if asked.holds(link):
+            tallies[code].held()
+        else:
+            tallies[code].broke(link.place)
+            broken.add(code)
