@@ -23,7 +23,7 @@ from pos_gateway.metrics import GatewayMetrics
 from runtime import access_log, http_errors
 from runtime.clock import business_clock, real_now
 from runtime.data_dir import DataDir
-from runtime.database import Database, Role, open_database
+from runtime.database import Database, Role, join_database
 from runtime.metrics import CONTENT_TYPE, RequestMetrics, exposition
 from runtime.settings import Settings, load_settings
 from runtime.tokens.bearer import BearerVerifier
@@ -124,14 +124,10 @@ def worker_app() -> FastAPI:
     """Make the app of one of several workers, from the environment that the parent set."""
     settings = load_settings()
     stack = ExitStack()
-    database = stack.enter_context(open_database(settings, say=_silent))
+    database = stack.enter_context(join_database(settings))
     app = make_app(settings, database, Authority.open(DataDir.make(settings.data_dir).keys))
     app.state.stack = stack
     return app
-
-
-def _silent(_line: str) -> None:
-    """Say nothing: the parent has said it."""
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
