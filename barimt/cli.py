@@ -18,6 +18,7 @@ PARTS: Final[Mapping[str, str]] = {
     "payouts": "barimt.payouts:payouts_app",
     "lake": "barimt.plausibility:lake_app",
     "plausibility": "barimt.plausibility:plausibility_app",
+    "check": "barimt.check:check_command",
     "keys": "barimt.keys:keys_app",
 }
 UNUSABLE = 2

@@ -68,6 +68,11 @@ def run_draw(connection: Connection, clock: Clock, *, month: Month, beacon: Roun
     return _publish(connection, clock, draw, beacon)
 
 
+def tier_of(tier: str) -> int:
+    """Answer the number under which the tier of a transcript is kept."""
+    return SUPER_TIER if tier == SUPER else int(tier)
+
+
 def _require_round(commitment: Commitment, beacon: Round) -> None:
     check_round(QUICKNET, commitment.round, beacon)
     if commitment.mode is Mode.LIVE and QUICKNET.time_of(beacon.number) <= commitment.committed_at:
@@ -84,11 +89,7 @@ def _publish(connection: Connection, clock: Clock, draw: StoredDraw, beacon: Rou
         lambda nodes: reading.hashes_of(connection, month, nodes),
     )
     claims = reading.claims_at(connection, month, [prize.position for prize in outcome.prizes])
-    prizes = sorted((claims[won.position], _tier(won.tier), won.amount_mongo) for won in outcome.prizes)
+    prizes = sorted((claims[won.position], tier_of(won.tier), won.amount_mongo) for won in outcome.prizes)
     reading.add_transcript(connection, month, numbers=outcome.numbers, transcript=outcome.transcript, drawn_at=clock())
     reading.add_prizes(connection, month, prizes)
     return Drawn(commitment, outcome.numbers, tuple(ClaimPrize(*prize) for prize in prizes), outcome.transcript)
-
-
-def _tier(tier: str) -> int:
-    return SUPER_TIER if tier == SUPER else int(tier)

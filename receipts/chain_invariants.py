@@ -85,11 +85,14 @@ def _document_forms(link: LinkInChain) -> bool:
 
 
 def _columns_of_document(link: LinkInChain) -> bool:
-    """A void's document has no parts; its amounts are judged beside the voided link's (`void_amounts`)."""
+    """That what follows nothing is its own root is for `roots` to say, and what a void takes back for `void_amounts`;
+    its document has no parts.
+    """
     row, document = link.row, link.content
-    root = row.key if document.root_id is None else key_of(document.root_id)
-    return (row.reference, row.root_key) == (document.reference, root) and (
-        link.is_void or (row.amounts == _amounts(document, link.given_numbers) and _adds_up(link))
+    return (
+        row.reference == document.reference
+        and (document.root_id is None or row.root_key == key_of(document.root_id))
+        and (link.is_void or (row.amounts == _amounts(document, link.given_numbers) and _adds_up(link)))
     )
 
 

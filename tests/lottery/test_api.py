@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from kernel.canonical import canonical_json, sha256
 from lottery import api
 from lottery.verify_draw import Verdict, verify, verify_together
-from receipts.receipt import lottery_number
+from receipts.receipt import Nature, lottery_number
 from runtime import http_errors
 from runtime.database import Database
 from tests.factories import World
@@ -127,9 +127,7 @@ class TestMyEntries:
         assert (entry["status"], entry["draw"], entry["drawn"]) == ("provisional", "2017-03", False)
         assert entry["receipt_id"] == str(world.scan(link).payload.id)
 
-    async def test_are_listed_a_hundred_at_a_time(
-        self, world: World, client: TestClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_are_listed_a_hundred_at_a_time(self, world: World, client: TestClient) -> None:
         shop, consumer = world.add_shop(), world.add_consumer()
         claims = [(await world.claim(await world.sell(shop, 1100), consumer)).claim.claim for _ in range(101)]
         first = client.get("/v1/me/entries", headers=as_consumer(consumer)).json()
@@ -186,3 +184,21 @@ class TestMyProof:
         assert client.get(path, headers=headers).content == before
         draws.close(MONTH.plus(1))
         assert verify(client.get(path, headers=headers).content)[-1].detail == "leaf 0 of 1: it takes part"
+
+    async def test_stays_that_of_the_scanned_correction_when_the_root_is_reported(
+        self, world: World, draws: Draws, client: TestClient
+    ) -> None:
+        till, consumer = world.add_till(), world.add_consumer()
+        root, correction = world.ring_up(till, 1100), world.sign(till, Nature.CORRECTION, 550, 50)
+        claim = (await world.claim(correction, consumer)).claim.claim
+        draws.close()
+        headers, path = as_consumer(consumer), f"/v1/me/entries/{claim}/proof"
+        before = client.get(path, headers=headers).content
+        [stored] = await world.upload(till, root)
+        await world.correct_by_till(till, stored, correction)
+        await world.follow()
+        assert client.get(path, headers=headers).content == before
+        draws.close(MONTH.plus(1))
+        proof = json.loads(client.get(path, headers=headers).content)
+        assert proof["receipt_hash"] == stored.receipt_hash.hex()
+        assert json.loads(before)["receipt_hash"] == world.scan(correction).receipt_hash.hex()
