@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import asyncpg
 import typer
 from rich.table import Table
+from sqlalchemy import Connection
 
 from barimt import store
 from barimt.authority import Authority
 from barimt.commands import DataDirOption, JsonOption, Opened, err, opened, out
 from kernel.canonical import Json
 from kernel.clock import Clock
+from kernel.refusal import Malformed
 from lottery.check_draws import check_draws
 from receipts.check_receipts import ask, check_receipts
 from receipts.follow_outbox import follow_outbox
@@ -53,7 +55,13 @@ DRAWS: Mapping[Invariant, str] = {
     Invariant("draw_prizes", "The prizes kept are those of the transcript."): "prizes",
 }
 """The draws' invariants, and what of them they look at."""
-POSTED_PRIZES = Invariant("posted_prizes", "Each prize was credited to the claim's owner, once and in full.")
+READABLE_DRAWS = Invariant("readable_draws", "Each draw can be read.")
+QUERIES: Mapping[Invariant, str] = {
+    Invariant("commitment_hashes", "Each commitment has the hash under which it was published."): (
+        store.COMMITMENT_HASHES
+    ),
+    Invariant("posted_prizes", "Each prize was credited to the claim's owner, once and in full."): store.POSTED_PRIZES,
+}
 
 
 class CheckUnusable(Unusable):
@@ -85,8 +93,8 @@ def check_everything(on: Opened, watch: Callable[[int], None]) -> list[Checked]:
             return [
                 *check_receipts(moment, masters=_masters(on, counts["terminals"]), watch=watch),
                 *_counted(LEDGER, counts, ((one.invariant, one.subject) for one in check_ledger(moment))),
-                *_counted(DRAWS, counts, ((one.invariant, one.subject) for one in check_draws(moment))),
-                ask(moment, POSTED_PRIZES, store.POSTED_PRIZES),
+                *_draws(moment, counts),
+                *(ask(moment, invariant, query) for invariant, query in QUERIES.items()),
             ]
 
 
@@ -100,10 +108,20 @@ def _masters(on: Opened, terminals: int) -> Mapping[int, bytes]:
     return Authority.open(folder).masters
 
 
+def _draws(connection: Connection, counts: Mapping[str, int]) -> list[Checked]:
+    """A draw that cannot be read any longer breaks one invariant and leaves the others nothing to be judged by."""
+    try:
+        breaches = check_draws(connection)
+    except (ValueError, KeyError, TypeError, Malformed) as error:
+        return [Checked(READABLE_DRAWS, counts["draws"], 1, (f"{type(error).__name__}: {error}",))]
+    found = _counted(DRAWS, counts, ((breach.invariant, breach.subject) for breach in breaches))
+    return [Checked(READABLE_DRAWS, counts["draws"], 0, ()), *found]
+
+
 def _counted(
     invariants: Mapping[Invariant, str], counts: Mapping[str, int], breaches: Iterable[tuple[str, str]]
 ) -> list[Checked]:
-    """Answer what came of invariants of which only the breaches are told, as (code, place)."""
+    """Answer what came of invariants of which only the breaches are told, as (code, place), as many as are told."""
     found: dict[str, list[str]] = defaultdict(list)
     for code, place in breaches:
         found[code].append(place)
@@ -161,7 +179,7 @@ def _show(checked: Sequence[Checked], drained: int) -> None:
     out.print(table)
     broken = [one for one in checked if not one.holds]
     for one in broken:
-        out.print(f"\n[red]✗ {one.invariant.code}[/red] is broken in {one.broken:,} places:")
+        out.print(f"\n[red]✗ {one.invariant.code}[/red]: {one.broken:,} broken")
         for place in one.places:
             out.print(f"    {place}", highlight=False, soft_wrap=True, markup=False)
         if one.broken > len(one.places):

@@ -15,6 +15,11 @@ ROWS = {
     "transcripts": "lottery.transcripts",
     "prizes": "lottery.prizes",
 }
+COMMITMENT_HASHES = """
+SELECT (month / 12) || '-' || lpad((month % 12 + 1)::text, 2, '0') AS place,
+       sha256(commitment) = commitment_hash AS holds
+FROM lottery.draws
+"""
 POSTED_PRIZES = """
 SELECT 'claim ' || coalesce(p.claim, t.claim) AS place,
        p.amount_mongo = t.amount_mongo AND t.owners = 1 AND o.consumer = t.consumer AS holds
