@@ -35,7 +35,7 @@ def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
         point = points.decompress_G1(int.from_bytes(signature))
     except ValueError:
         return False
-    if curve.is_inf(point) or not curve.is_inf(curve.multiply(point, curve.curve_order)):
+    if not curve.is_inf(curve.multiply(point, curve.curve_order)):
         return False
     key = points.decompress_G2(
         (int.from_bytes(public_key[:_KEY_HALF_BYTES]), int.from_bytes(public_key[_KEY_HALF_BYTES:]))

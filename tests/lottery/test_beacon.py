@@ -28,6 +28,11 @@ from lottery.beacon import (
 GENESIS = datetime.fromtimestamp(QUICKNET.genesis_s, UTC)
 INFINITY = bytes([0xC0]) + bytes(47)
 
+SHIFTED = bytes.fromhex(
+    "94385d48ab9d338824a523ff7d310fbeeac0184598d56b49f27857bcd3ef91f6ead1c7ef99c9beee47784ebba5c635de"
+)
+"""The recorded signature plus r times the curve's point with x = 4: on the curve, outside the subgroup of order r."""
+
 
 def signed_by(signature: bytes) -> Round:
     return Round(RECORDED.number, sha256(signature), signature)
@@ -86,6 +91,12 @@ class TestCheckRound:
     def test_refuses_the_negative_of_the_signature(self) -> None:
         """The same point mirrored: the other value of the sign bit."""
         assert not is_signed(QUICKNET, 1000, bytes([RECORDED.signature[0] ^ 0x20]) + RECORDED.signature[1:])
+
+    def test_refuses_a_second_signature_outside_the_subgroup(self) -> None:
+        """The pairing does not see a point of small order that is added; another signature would be other randomness,
+        and who could choose among many could choose the winners.
+        """
+        assert not is_signed(QUICKNET, 1000, SHIFTED)
 
     def test_refuses_another_chains_key(self) -> None:
         generator = (

@@ -66,6 +66,11 @@ class TestBlock:
         matching = [at for at in range(len(leaves)) if Leaf.of(leaves.at(at)).digits[-digits:] == number[-digits:]]
         assert list(found) == matching
 
+    @given(st.integers(1, 60), st.integers(1, 8))
+    def test_holds_the_entry_whose_own_number_is_drawn(self, claim: int, digits: int) -> None:
+        leaves = leaves_of(entries_of([Status.ELIGIBLE] * 60), SECRET)
+        assert leaves.claims.index(claim) in block(leaves.at, len(leaves), digits_of(claim), digits)
+
     @pytest.mark.parametrize("number", ["00000000", "99999999", "12345999", "00000001", "10000000"])
     def test_reaches_the_ends_of_the_numbers(self, number: str) -> None:
         leaves = leaves_of(entries_of([Status.ELIGIBLE] * 300), SECRET)

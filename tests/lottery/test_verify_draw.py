@@ -1,7 +1,9 @@
 """The verifier accepts what was honestly drawn and nothing else."""
 
 import json
+from array import array
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,21 +12,42 @@ from hypothesis import strategies as st
 
 from kernel.canonical import canonical_json, sha256
 from lottery.beacon import RECORDED, Mode, Round
+from lottery.commitment import Leaf, Leaves, leaves_of
 from lottery.entries import Status
-from lottery.transcript import verify_transcript
+from lottery.transcript import _leaf_json, outcome_of, verify_transcript
+from lottery.tree import proof_nodes
 from lottery.verify_draw import Verdict, verify, verify_together
 from tests.lottery.drawing import (
     LIVE_COMMITTED_AT,
+    SECRET,
     STATUSES,
+    commitment_of,
     draw,
+    draw_leaves,
     easy_rules,
     entries_of,
     entry,
+    hashes_of,
     misplaced_winner,
     proof,
 )
 
-MIXED = entries_of([Status(claim % 9) if claim % 3 == 0 else Status.ELIGIBLE for claim in range(90)])
+MIXED = entries_of([Status(claim // 3 % 9) if claim % 3 == 0 else Status.ELIGIBLE for claim in range(90)])
+EASY = easy_rules(1, 1)
+
+
+def interior_draw() -> tuple[Leaves, bytes, list[int]]:
+    """A draw whose main block, of at least two leaves, touches neither the super block nor the border of a status:
+    its leaves, its transcript, the block's positions.
+    """
+    for size in range(90, 300):
+        leaves, _, outcome = draw(entries_of([Status.ELIGIBLE] * size), EASY)
+        block = [prize.position for prize in outcome.prizes if prize.tier != "super"]
+        others = {prize.position for prize in outcome.prizes if prize.tier == "super"}
+        around = {at + step for at in others for step in (-1, 0, 1)} | {-1, size - 1, size}
+        if len(block) > 1 and around.isdisjoint(range(block[0] - 1, block[-1] + 2)):
+            return leaves, outcome.transcript, block
+    raise AssertionError("no draw with such a block")
 
 
 def broken_step(content: bytes) -> str | None:
@@ -65,6 +88,11 @@ class TestVerifyTranscript:
     def test_accepts_every_honest_draw(self, statuses: list[Status], lowest: int, super_digits: int) -> None:
         _, _, outcome = draw(entries_of(statuses), easy_rules(lowest, super_digits))
         assert broken_step(outcome.transcript) is None
+
+    def test_accepts_winners_of_several_tiers(self) -> None:
+        outcomes = (draw(entries_of([Status.ELIGIBLE] * size), EASY)[2] for size in range(60, 200))
+        tiered = next(outcome for outcome in outcomes if {"1", "2"} <= {prize.tier for prize in outcome.prizes})
+        assert broken_step(tiered.transcript) is None
 
     def test_says_what_it_did_not_check(self) -> None:
         _, _, outcome = draw(MIXED)
@@ -138,7 +166,7 @@ class TestVerifyTranscriptOfAnOperator:
     """Who made the transcript can hash anew whatever is changed; each step stops another lie."""
 
     def _refused(self, change: Callable[[dict[str, Any]], None]) -> str | None:
-        _, _, outcome = draw(MIXED, easy_rules(1, 1))
+        _, _, outcome = draw(MIXED, EASY)
         return broken_step(recommitted(outcome.transcript, change))
 
     def test_another_chain(self) -> None:
@@ -160,6 +188,12 @@ class TestVerifyTranscriptOfAnOperator:
     def test_times_out_of_order(self, name: str, value: str) -> None:
         def change(paper: dict[str, Any]) -> None:
             paper["commitment"][name] = value
+
+        assert self._refused(change) == "cut-off, commitment and beacon round come in this order"
+
+    def test_a_rehearsal_with_another_round_than_the_recorded(self) -> None:
+        def change(paper: dict[str, Any]) -> None:
+            paper["commitment"]["beacon"]["round"] = paper["beacon"]["round"] = 1001
 
         assert self._refused(change) == "cut-off, commitment and beacon round come in this order"
 
@@ -193,6 +227,105 @@ class TestVerifyTranscriptOfAnOperator:
 
         assert self._refused(change) == "the numbers follow from the randomness and the commitment"
 
+    def test_counts_that_are_not_the_trees(self) -> None:
+        leaves = leaves_of(MIXED, SECRET)
+        counts = leaves.counts()
+        counts[Status.VOID], counts[Status.LATE] = counts[Status.VOID] + 1, counts[Status.LATE] - 1
+        commitment = replace(commitment_of(leaves, EASY), counts=counts)
+        outcome = outcome_of(commitment, EASY, RECORDED, leaves.at, hashes_of(leaves))
+        assert broken_step(outcome.transcript) == "the counts are those of the tree"
+
+    def test_leaves_out_of_order(self) -> None:
+        honest = leaves_of(MIXED, SECRET)
+        for first in range(honest.counts()[Status.ELIGIBLE] - 1):
+            order = [*range(first), first + 1, first, *range(first + 2, len(honest))]
+            swapped = Leaves(b"".join(map(honest.at, order)), array("q", (honest.claims[at] for at in order)))
+            _, _, outcome = draw_leaves(swapped, EASY)
+            shown = {leaf["position"] for leaf in json.loads(outcome.transcript)["leaves"]}
+            if {first, first + 1} <= shown:
+                break
+        assert {first, first + 1} <= shown
+        assert broken_step(outcome.transcript) == "the leaves shown are well formed and in order"
+
+    def test_a_winner_left_out(self) -> None:
+        leaves, transcript, block = interior_draw()
+        for position in block:
+            assert broken_step(shown_without(leaves, transcript, position)) == "no winner was left out"
+
+    def test_a_neighbour_left_out(self) -> None:
+        leaves, transcript, block = interior_draw()
+        for position in (block[0] - 1, block[-1] + 1):
+            assert broken_step(shown_without(leaves, transcript, position)) == "no winner was left out"
+
+    def test_the_border_of_a_status_left_out(self) -> None:
+        leaves, _, outcome = draw(MIXED, EASY)
+        forged = shown_without(leaves, outcome.transcript, len(MIXED) - 1)
+        assert broken_step(forged) == "the counts are those of the tree"
+
+    def test_a_leaf_shown_that_nothing_needs(self) -> None:
+        leaves, _, outcome = draw(MIXED, EASY)
+        shown = {leaf["position"] for leaf in json.loads(outcome.transcript)["leaves"]}
+        extra = next(position for position in range(len(MIXED)) if position not in shown)
+        assert broken_step(shown_with(leaves, outcome.transcript, shown | {extra})) == "no winner was left out"
+
+    @pytest.mark.parametrize("change", ["more", "none", "another"])
+    def test_prizes_of_his_own(self, change: str) -> None:
+        def spoil(paper: dict[str, Any]) -> None:
+            prizes = paper["prizes"]
+            match change:
+                case "more":
+                    prizes[0]["amount_mongo"] += 1
+                case "none":
+                    prizes.pop()
+                case "another":
+                    prizes[0]["position"] += 1
+
+        assert self._refused(spoil) == "the prizes follow from the rules"
+
+    @pytest.mark.parametrize("change", ["fewer", "more"])
+    def test_another_number_of_hashes(self, change: str) -> None:
+        def spoil(paper: dict[str, Any]) -> None:
+            paper["proof"].pop() if change == "fewer" else paper["proof"].append("00" * 32)
+
+        assert self._refused(spoil) == "the leaves shown are under the committed root"
+
+    def test_a_leaf_beyond_the_tree(self) -> None:
+        def spoil(paper: dict[str, Any]) -> None:
+            paper["leaves"][-1]["position"] += 1
+
+        assert self._refused(spoil) == "the leaves shown are under the committed root"
+
+    def test_a_leaf_shown_beyond_the_tree(self) -> None:
+        def spoil(paper: dict[str, Any]) -> None:
+            paper["leaves"].append({"position": 90, "status": "over_cap", "digits": "", "ticket": "ff" * 32})
+
+        assert self._refused(spoil) == "the leaves shown are under the committed root"
+
+    @pytest.mark.parametrize("digits", ["", "00000000"])
+    def test_digits_that_do_not_fit_the_status(self, digits: str) -> None:
+        def spoil(paper: dict[str, Any]) -> None:
+            paper["leaves"][0 if digits == "" else -1]["digits"] = digits
+
+        assert self._refused(spoil) == "the leaves shown are well formed and in order"
+
+
+def shown_without(leaves: Leaves, transcript: bytes, hidden: int) -> bytes:
+    """The transcript of an operator who hides a leaf, with a proof and prizes that fit."""
+    shown = {leaf["position"] for leaf in json.loads(transcript)["leaves"]}
+    return shown_with(leaves, transcript, shown - {hidden})
+
+
+def shown_with(leaves: Leaves, transcript: bytes, positions: set[int]) -> bytes:
+    """The transcript with just these leaves, and a proof and prizes that fit."""
+    ordered = sorted(positions)
+
+    def change(paper: dict[str, Any]) -> None:
+        paper["leaves"] = [_leaf_json(position, Leaf.of(leaves.at(position))) for position in ordered]
+        paper["proof"] = [digest.hex() for digest in hashes_of(leaves)(proof_nodes(ordered, len(leaves)))]
+        paper["prizes"] = [prize for prize in paper["prizes"] if prize["position"] in positions]
+
+    return changed(transcript, change)
+
 
 def replaced_randomness(signature: bytes) -> bytes:
     """A live draw from a signature that nobody made."""
@@ -222,6 +355,15 @@ class TestVerifyProof:
         leaves, commitment, _ = draw(MIXED)
         other = json.loads(proof(leaves, commitment, MIXED[4]))["salt"]
         content = changed(proof(leaves, commitment, MIXED[1]), lambda paper: paper.update(salt=other))
+        assert broken_step(content) == "the leaf is under the committed root, where its status stands"
+
+    def test_fails_where_the_counts_put_another_status(self) -> None:
+        leaves = leaves_of(MIXED, SECRET)
+        counts = leaves.counts()
+        counts[Status.VOID], counts[Status.LATE] = counts[Status.VOID] + 1, counts[Status.LATE] - 1
+        claims = [leaves.claims[at] for at in range(len(leaves)) if leaves.at(at)[0] == Status.BUSINESS]
+        first = next(entry for entry in MIXED if entry.claim == claims[0])
+        content = proof(leaves, replace(commitment_of(leaves), counts=counts), first)
         assert broken_step(content) == "the leaf is under the committed root, where its status stands"
 
 
