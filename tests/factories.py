@@ -215,8 +215,9 @@ class World:
 
     def sign(self, till: Till, nature: Nature, total_mongo: int, vat_mongo: int, *, business: bool = False) -> Link:
         """Sign a link of any nature on a till."""
+        lottery = nature.claimable and not business
         draft = Draft(
-            nature, business, lottery=nature.claimable and not business, branch=1, total_mongo=total_mongo, vat_mongo=vat_mongo,
+            nature, business, lottery=lottery, branch=1, total_mongo=total_mongo, vat_mongo=vat_mongo,
             document=Document(), part_sellers=(till.shop.seller,),
         )  # fmt: skip
         link, till.head = advance(till.head, draft, issued_at=self.now, key=till.key)

@@ -135,7 +135,8 @@ CREATE TABLE pos.receipts (
     AND cardinality(part_merchants) = cardinality(part_city_taxes_mongo))
 ) PARTITION BY RANGE (day);
 CREATE INDEX receipts_by_reference ON pos.receipts (seller, reference) WHERE reference IS NOT NULL;
-COMMENT ON TABLE pos.receipts IS 'One row a link of a chain, never changed. A link that has no predecessor is its own root.';
+COMMENT ON TABLE pos.receipts IS
+  'One row a link of a chain, never changed. A link that has no predecessor is its own root.';
 COMMENT ON COLUMN pos.receipts.turnover_mongo IS 'The gross counter after this link, as the QR carries it encrypted.';
 
 CREATE VIEW pos.receipt_parts AS
@@ -162,7 +163,8 @@ CREATE TABLE pos.successors (
   PRIMARY KEY (seller, terminal, day, number)
 );
 CREATE INDEX successors_by_root ON pos.successors (seller, root_terminal, root_day, root_number);
-COMMENT ON TABLE pos.successors IS 'What followed a receipt: at most one correction or void a predecessor, held by the key.';
+COMMENT ON TABLE pos.successors IS
+  'What followed a receipt: at most one correction or void a predecessor, held by the key.';
 
 CREATE TABLE pos.idempotency (
   seller bigint NOT NULL,
@@ -175,7 +177,8 @@ CREATE TABLE pos.idempotency (
   number integer NOT NULL,
   PRIMARY KEY (seller, client_id, key, received_month)
 ) PARTITION BY RANGE (received_month);
-COMMENT ON COLUMN pos.idempotency.received_month IS 'Year x 12 + month - 1 of the real time of receipt, in Ulaanbaatar.';
+COMMENT ON COLUMN pos.idempotency.received_month IS
+  'Year x 12 + month - 1 of the real time of receipt, in Ulaanbaatar.';
 
 CREATE TABLE pos.outbox (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -188,7 +191,8 @@ CREATE TABLE pos.outbox (
   created_at timestamptz NOT NULL,
   CHECK ((event = 'easy') = (login_no IS NOT NULL))
 );
-COMMENT ON TABLE pos.outbox IS 'What the tills'' side did that a claim must follow. The gateway may only add; the claims side applies and removes.';
+COMMENT ON TABLE pos.outbox IS
+  'What the tills'' side did that a claim must follow. The gateway may only add; the claims side applies and removes.';
 """
 
 CLAIMS = """
@@ -233,7 +237,8 @@ CREATE TABLE claims.held (
   held_at timestamptz NOT NULL,
   deadline timestamptz NOT NULL
 );
-COMMENT ON TABLE claims.held IS 'Claims of receipts that no till has reported yet: bound to exact bytes, never payable, never drawn.';
+COMMENT ON TABLE claims.held IS
+  'Claims of receipts that no till has reported yet: bound to exact bytes, never payable, never drawn.';
 CREATE TABLE claims.sightings (
   seller bigint NOT NULL,
   terminal integer NOT NULL,
