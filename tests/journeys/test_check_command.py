@@ -13,6 +13,7 @@ from barimt.authority import Authority
 from barimt.check import LEDGER, check_everything
 from barimt.cli import main
 from barimt.commands import Opened
+from benchmarks.bench_check import TERMINALS, measure
 from refunds.store import checking
 from runtime.data_dir import DataDir
 from runtime.database import Database, Role
@@ -174,3 +175,10 @@ class TestCheckCommand:
 
     def test_has_a_sentence_for_every_invariant_of_the_ledger(self) -> None:
         assert {invariant.code for invariant in LEDGER} == {*checking.INVARIANTS, "share_of_vat"}
+
+
+class TestBenchCheck:
+    def test_measures_a_world_of_which_everything_holds(self, opened: Opened) -> None:
+        figures = measure(opened, 60)
+        assert (figures.receipts, figures.broken) == (TERMINALS + 60 + 2 + 1, ())
+        assert min(figures.issue_s, figures.check_s, figures.bare_verify_s, figures.ratio) > 0
