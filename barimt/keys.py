@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from barimt.authority import Authority
 from barimt.commands import DataDirOption, JsonOption, out, working
@@ -29,7 +29,7 @@ def keys_list(data_dir: DataDirOption = None, as_json: JsonOption = False) -> No
     if as_json:
         typer.echo(json.dumps(published(signed)))
         return
-    table = Table("kid", "role", "seller", "terminal", "from", "until", "revoked")
+    table = Table(Column("kid", min_width=2 * KID_BYTES, no_wrap=True), "role", "seller", "terminal", "from", "until", "revoked")
     for key in keys:
         row = key_as_json(key)
         scope = (str(row.get("seller", "")), str(row.get("terminal", "")))
