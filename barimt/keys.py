@@ -29,7 +29,9 @@ def keys_list(data_dir: DataDirOption = None, as_json: JsonOption = False) -> No
     if as_json:
         typer.echo(json.dumps(published(signed)))
         return
-    table = Table(Column("kid", min_width=2 * KID_BYTES, no_wrap=True), "role", "seller", "terminal", "from", "until", "revoked")
+    table = Table(
+        Column("kid", min_width=2 * KID_BYTES, no_wrap=True), "role", "seller", "terminal", "from", "until", "revoked"
+    )
     for key in keys:
         row = key_as_json(key)
         scope = (str(row.get("seller", "")), str(row.get("terminal", "")))
