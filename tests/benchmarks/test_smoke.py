@@ -1,0 +1,25 @@
+"""Each benchmark runs: small here, in full by its own command."""
+
+from typing import Any
+
+from benchmarks import bench_qr_edits, bench_verify
+from benchmarks.receipts_made import keyring, texts
+from receipts.verification import verify_text
+
+
+def test_verify(benchmark: Any) -> None:
+    made, keys = texts(1 if benchmark.disabled else 200), keyring()
+    benchmark(lambda: [verify_text(text, keys) for text in made])
+
+
+def test_verify_ratios() -> None:
+    ratios = bench_verify.measure(rounds=1, receipts=50)
+    assert 0.2 < ratios["verify"][0] < 2
+    assert 0 < ratios["encode"][0] < 1
+
+
+def test_qr_edits() -> None:
+    ended = bench_qr_edits.try_edits(3000, seed=7)
+    assert ended.total() == 3000
+    assert ended["accepted"] == ended["crashed"] == 0
+    assert ended["5"] >= 900
