@@ -41,7 +41,7 @@ LEDGER: Mapping[Invariant, str] = {
     Invariant("credit_on_void", "No voided receipt is credited."): "credits",
     Invariant("state_of_claim", "Claim, credit and receipt agree on what became of it."): "credits",
     Invariant("credit_of_receipt", "Each credit follows from the VAT of its receipt."): "credits",
-    Invariant("share_of_vat", "Each credit is the share of the VAT that the rules gave on its day."): "credits",
+    Invariant("share_of_vat", "Each credit is the share of VAT that the rules of its day give."): "credits",
     Invariant("reserved_of_payouts", "Reserved money is that of unanswered payouts."): "accounts",
     Invariant("paid_of_payouts", "Paid money is that of settled payouts."): "accounts",
 }

@@ -143,7 +143,7 @@ def _of_link(
 
 _IN_CHAIN = ("signatures", "terminals")
 LINK_INVARIANTS: Sequence[LinkInvariant] = (
-    _of_link("signatures", "Each receipt is signed by a published key within its scope and time.", _signature),
+    _of_link("signatures", "Each receipt is signed by a published key in its scope and time.", _signature),
     _of_link("terminals", "Each receipt belongs to an enrolled terminal.", _terminals),
     _of_link("signers", "Each receipt is signed by whom its terminal was enrolled with.", _signers, needs=_IN_CHAIN),
     _of_link(
@@ -154,14 +154,14 @@ LINK_INVARIANTS: Sequence[LinkInvariant] = (
     ),
     _of_link(
         "columns_of_qr",
-        "Id, time, amounts, kind and counter stored beside each receipt are what its QR says.",
+        "Id, time, amounts, kind and counter stored are what the QR says.",
         _columns_of_qr,
         needs=["signatures"],
     ),
     _of_link("counters", "Each chain counts from 0 without a gap.", _counters, needs=_IN_CHAIN),
     _of_link(
         "chain_links",
-        "Each QR carries the hash of the one before it, the first that of the enrolment record.",
+        "Each QR carries the hash of the one before, or of the enrolment.",
         _chain_links,
         needs=(*_IN_CHAIN, "counters"),
     ),
@@ -193,7 +193,7 @@ LINK_INVARIANTS: Sequence[LinkInvariant] = (
     ),
     _of_link(
         "columns_of_document",
-        "Reference, root and parts stored beside each receipt are what its document says, and add up.",
+        "Reference, root and parts stored are what the document says.",
         _columns_of_document,
         needs=["signatures", "document_digests", "document_forms", "columns_of_qr"],
     ),

@@ -23,14 +23,12 @@ from receipts.verification import AskTheCentre, NotGenuine, verify_cose
 WATCHED_EVERY = 500
 """Receipts between two words to whoever watches."""
 
-KEY_LIST = Invariant("key_list", "The published key list is signed by its root and names exactly the stored keys.")
-PREDECESSORS = Invariant(
-    "predecessors", "Each correction and void follows the receipt that its document names, in its bundle."
-)
+KEY_LIST = Invariant("key_list", "The published key list is signed and names the stored keys.")
+PREDECESSORS = Invariant("predecessors", "Each correction and void follows what its document names.")
 HELD_BYTES = Invariant("held_bytes", "Each held claim is bound to genuine bytes of its terminal.")
 QUERIES: Mapping[Invariant, str] = {
     Invariant("key_ids", "Each key is stored under the hash of its public bytes."): checking.KEY_IDS,
-    Invariant("roots", "Each receipt is its own root, or follows one that is and that is stored."): checking.ROOTS,
+    Invariant("roots", "Each receipt is its own root or follows a stored one that is."): checking.ROOTS,
     Invariant("part_ids", "No id of a part of another merchant is given twice."): checking.PART_IDS,
     Invariant("successors", "Each correction and void is recorded with its predecessor."): checking.SUCCESSORS,
     Invariant("one_successor", "At most one correction or void follows a receipt."): checking.ONE_SUCCESSOR,

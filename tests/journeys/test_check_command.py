@@ -106,6 +106,13 @@ class TestCheckCommand:
         assert (looked_at["signatures"], looked_at["void_amounts"], looked_at["credit_on_void"]) == (7, 2, 3)
         assert check("--json")["drained"] == 0
 
+    def test_drains_the_outbox_however_much_is_in_it(
+        self, opened: Opened, check: Check, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("barimt.check.EVENTS_AT_ONCE", 1)
+        sell_claim_and_void(opened)
+        assert check("--json")["drained"] == 2
+
     def test_shows_people_a_line_for_each_invariant(self, opened: Opened, check: Check) -> None:
         sell_claim_and_void(opened)
         said = check()
@@ -122,6 +129,17 @@ class TestCheckCommand:
         said = check(expect=1)
         assert "✗ columns_of_qr: 1 broken" in said
         assert f"    {sale}" in said.splitlines()
+
+    def test_says_that_there_are_more_places_than_it_names(self, opened: Opened, check: Check, touch: Touch) -> None:
+        sell_claim_and_void(opened)
+        touch(
+            "INSERT INTO pos.idempotency SELECT seller, client_id, key || at, received_month, content_hash, terminal,"
+            " day, number + 1000 * at FROM pos.idempotency, generate_series(1, 4) at"
+        )
+        said = check(expect=1)
+        assert "✗ keys_of_receipts: 24 broken" in said
+        listed = said[said.index("24 broken") :].splitlines()[1:]
+        assert [line.split()[0] for line in listed[:21]] == ["seller"] * 20 + ["…"]
 
     def test_names_a_touched_wallet(self, opened: Opened, check: Check, touch: Touch) -> None:
         sell_claim_and_void(opened)
@@ -168,6 +186,11 @@ class TestCheckCommand:
         (opened.data_dir.keys / "turnover-1.key").unlink()
         assert "holds no turnover secret" in check(expect=2)
         assert not (opened.data_dir.keys / "turnover-1.key").exists()
+
+    def test_could_not_run_without_the_outbox(self, opened: Opened, check: Check, touch: Touch) -> None:
+        sell_claim_and_void(opened)
+        touch("REVOKE DELETE ON pos.outbox FROM barimt_claims")
+        assert "outbox cannot be drained" in check(expect=2)
 
     def test_could_not_run_without_the_database(self, check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("BARIMT_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/barimt")

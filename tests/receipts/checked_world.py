@@ -68,6 +68,7 @@ async def _make(database: Database) -> CheckedWorld:
         shop, other, till = world.add_shop(), _shop_with_long_tin(world), _till(world)
         with database.transaction(Role.OWNER) as connection:
             publish_keys(connection, world.clock, keys=[ROOT_KEY, *world.keyring.values()], root=ROOT)
+        world.add_shop(mode="till")  # a chain without a link
         first, second, third = (world.add_consumer() for _ in range(3))
         claimed = await world.sell(shop, 11_000_00, PartOf(5_000_00, TaxType.NO_VAT, other))
         corrected = await world.sell(shop, 22_000_00, PartOf(1_000_00, TaxType.NO_VAT))
@@ -220,12 +221,14 @@ class Insider:
         self.change(
             receipt,
             "cose = :cose, receipt_hash = :hash, turnover_mongo = :turnover, issued_at = :issued_at, number = :new,"
-            " root_number = :new, document = :document, document_hash = sha256(:document)",
+            " root_number = CASE WHEN root_number = number THEN :new ELSE root_number END, document = :document,"
+            " document_hash = sha256(:document)",
             cose=cose, hash=qr.receipt_hash(cose), turnover=turnover, issued_at=issued_at, new=signed.id.number,
             document=receipt.document if document is None else document,
         )  # fmt: skip
-        self.run(f"UPDATE pos.idempotency SET number = :new WHERE {_WHERE}", **_key(receipt), new=signed.id.number)
-        if receipt == self.at.last:
+        new = {"new": signed.id.number}
+        self.connection.execute(text(f"UPDATE pos.idempotency SET number = :new WHERE {_WHERE}"), _key(receipt) | new)
+        if self.head(receipt).previous_hash == receipt.receipt_hash:
             self.run(
                 "UPDATE pos.chains SET head_hash = :hash, turnover_mongo = :turnover, last_issued_at = :issued_at,"
                 " next_number = next_number - :old + :new WHERE (seller, terminal) = (:seller, :terminal)",
@@ -234,7 +237,15 @@ class Insider:
             )  # fmt: skip
         return str(signed.id)
 
-    def head(self, shop: Shop) -> Head:
+    def links_of(self, shop: Shop) -> list[StoredReceipt]:
+        """The stored links of a chain, in order."""
+        rows = self.connection.execute(
+            text(f"SELECT {', '.join(_COLUMNS)} FROM pos.receipts WHERE seller = :seller ORDER BY counter"),
+            {"seller": shop.seller},
+        )
+        return [StoredReceipt(*row) for row in rows]
+
+    def head(self, shop: Shop | StoredReceipt) -> Head:
         """Where a chain stands."""
         row = self.connection.execute(
             text("SELECT * FROM pos.chains WHERE (seller, terminal) = (:seller, :terminal)"),

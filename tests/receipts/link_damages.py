@@ -46,6 +46,13 @@ def terminal_removed(by: Insider) -> Places:
     return start, sale
 
 
+@damage("terminals")
+def first_terminal_removed(by: Insider) -> Places:
+    by.run("DELETE FROM pos.chains WHERE seller = :seller", seller=by.at.shop.seller)
+    by.run("DELETE FROM pos.terminals WHERE seller = :seller", seller=by.at.shop.seller)
+    return tuple(str(one.id) for one in by.links_of(by.at.shop))
+
+
 @damage("signers")
 def signer_exchanged(by: Insider) -> Places:
     by.run("UPDATE pos.terminals SET mode = 'till' WHERE seller = :seller", seller=by.at.other.seller)
@@ -158,6 +165,12 @@ def document_hash_edited(by: Insider) -> Places:
 @damage("document_forms")
 def document_of_another_form(by: Insider) -> Places:
     return by.resign(by.at.last, document=by.at.last.document + b"\0")
+
+
+@damage("document_forms")
+def correction_of_another_form(by: Insider) -> Places:
+    correction = by.correct(by.at.sale, root=by.at.sale)
+    return by.resign(correction, document=correction.document + b"\0")
 
 
 @damage("columns_of_document")

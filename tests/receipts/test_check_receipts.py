@@ -114,9 +114,10 @@ class TestCheckReceipts:
             )
         assert broken(insider.connection) == {}
 
-    def test_believes_a_revoked_key_for_what_was_stored_before(self, insider: Insider) -> None:
-        kid = insider.at.world.chain_key(1, 1, 1).signer.kid
-        revoke_key(insider.connection, lambda: OPENED_AT + timedelta(seconds=1), kid=kid, root=ROOT)
+    def test_believes_revoked_keys_for_what_was_stored_before(self, insider: Insider) -> None:
+        world = insider.at.world
+        for kid in (world.chain_key(1, 1, 1).signer.kid, insider.at.till.key.signer.kid):
+            revoke_key(insider.connection, lambda: OPENED_AT + timedelta(seconds=1), kid=kid, root=ROOT)
         assert broken(insider.connection) == {}
 
     def test_believes_no_revoked_key_for_what_was_stored_after(self, insider: Insider) -> None:
@@ -132,10 +133,11 @@ class TestCheckReceipts:
         done = check_receipts(insider.connection, masters={1: bytes(32)})
         assert [one.invariant.code for one in done if not one.holds] == ["sealed_turnovers", "heads"]
 
-    def test_tells_how_far_it_is(self, insider: Insider) -> None:
+    def test_tells_how_far_it_is(self, insider: Insider, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("receipts.check_receipts.WATCHED_EVERY", 6)
         told: list[int] = []
         done = check_receipts(insider.connection, masters=MASTERS, watch=told.append)
-        assert told == [done[0].looked_at]
+        assert told == [6, 12, done[0].looked_at]
 
     def test_holds_for_an_empty_database(self, database: Database) -> None:
         with database.transaction(Role.OWNER) as connection:
