@@ -52,5 +52,5 @@ def add(connection: Connection, filed: Filed) -> bool:
         "client_id": filed.client_id,
         "declared_at": filed.declared_at,
     }
-    done = connection.execute(insert(DECLARATIONS).values(row).on_conflict_do_nothing())
-    return done.rowcount == 1
+    filing = insert(DECLARATIONS).values(row).on_conflict_do_nothing().returning(DECLARATIONS.c.version)
+    return connection.execute(filing).one_or_none() is not None

@@ -1,0 +1,146 @@
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from analytics.export_lake import Exported, export_lake
+from analytics.facts import seller_month_facts
+from analytics.frames import DECLARATIONS, LINKS, PARTS, SELLERS, SIGHTINGS, Lake
+from analytics.lake import open_lake
+from kernel.clock import Month
+from receipts.receipt import Nature, TaxType
+from runtime.database import Database, Role
+from tests.factories import OPENED_AT, PartOf, World, open_world
+
+MARCH = Month(2017, 3)
+
+
+@pytest.fixture
+async def world(database: Database) -> AsyncIterator[World]:
+    async with open_world(database) as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "lake"
+
+
+def export(database: Database, folder: Path) -> Exported:
+    with database.transaction(Role.JOBS) as connection:
+        return export_lake(connection, folder=folder)
+
+
+def lake_of(database: Database, folder: Path, month: Month = MARCH) -> Lake:
+    export(database, folder)
+    return open_lake(folder, month, as_of=OPENED_AT + timedelta(days=60))
+
+
+def facts_of(lake: Lake, seller: int) -> dict[str, object]:
+    return seller_month_facts(lake).collect().row(by_predicate=pl.col("seller") == seller, named=True)
+
+
+class TestExportLake:
+    async def test_writes_the_shapes_that_everything_else_reads(self, world, database, folder):
+        shop, consumer = world.add_shop(), world.add_consumer()
+        await world.claim(await world.sell(shop, 11_000_00), consumer)
+        lake = lake_of(database, folder)
+        for frame, schema in [
+            (lake.parts, PARTS),
+            (lake.links, LINKS),
+            (lake.sightings, SIGHTINGS),
+            (lake.sellers, SELLERS),
+            (lake.declarations, {name: kind for name, kind in DECLARATIONS.items() if name != "month"}),
+        ]:
+            assert dict(frame.collect_schema()) == {**schema, "month": pl.String()}
+        assert lake.parts.collect().height == 1
+        assert lake.sightings.collect()["stored"].to_list() == ["same"]
+
+    async def test_a_lake_that_was_never_exported_is_empty(self, folder):
+        lake = open_lake(folder, MARCH, as_of=OPENED_AT)
+        assert seller_month_facts(lake).collect().is_empty()
+
+    async def test_the_facts_are_what_was_sold_voided_and_corrected(self, world, database, folder):
+        shop, consumer = world.add_shop(), world.add_consumer()
+        voided = await world.sell(shop, 11_000_00)
+        corrected = await world.sell(shop, 22_000_00, PartOf(5_000_00, TaxType.VAT_ZERO))
+        await world.sell(shop, 3_300_00, business=True)
+        await world.sell(shop, 4_400_00, nature=Nature.TRAINING)
+        await world.claim(voided, consumer)
+        world.now += timedelta(hours=1)
+        await world.void(voided)
+        await world.correct(corrected, shop, 1_100_00)
+        facts = facts_of(lake_of(database, folder), shop.seller)
+        assert (facts["receipts"], facts["voids"], facts["corrections"]) == (3, 1, 1)
+        assert (facts["gross_mongo"], facts["vat_mongo"]) == (1_100_00 + 3_300_00, 100_00 + 300_00)
+        assert (facts["b2b_net_mongo"], facts["voids_mongo"]) == (3_000_00, 11_000_00)
+        assert (facts["claims"], facts["voids_after_claim"]) == (1, 1)
+
+    async def test_a_correction_of_a_correction_takes_the_latest_away(self, world, database, folder):
+        shop = world.add_shop()
+        first = await world.sell(shop, 11_000_00)
+        second = await world.correct(first, shop, 7_700_00)
+        await world.correct(second, shop, 5_500_00)
+        facts = facts_of(lake_of(database, folder), shop.seller)
+        assert (facts["gross_mongo"], facts["corrections"]) == (5_500_00, 2)
+
+    async def test_parts_count_for_their_merchant(self, world, database, folder):
+        mall, tenant = world.add_shop(), world.add_shop()
+        await world.sell(mall, 11_000_00, PartOf(2_200_00, shop=tenant), PartOf(1_000_00, TaxType.VAT_ZERO))
+        lake = lake_of(database, folder)
+        assert facts_of(lake, tenant.seller)["gross_mongo"] == 2_200_00
+        own = facts_of(lake, mall.seller)
+        assert (own["gross_mongo"], own["receipts"], own["vatable_net_mongo"]) == (12_000_00, 1, 10_000_00)
+
+    async def test_copies_again_only_the_days_that_changed(self, world, database, folder):
+        shop, consumer = world.add_shop(), world.add_consumer()
+        first = await world.sell(shop, 11_000_00)
+        world.now += timedelta(days=1)
+        await world.sell(shop, 22_000_00)
+        assert export(database, folder) == Exported(months=1, days_written=2, days_unchanged=0)
+        assert export(database, folder) == Exported(months=1, days_written=0, days_unchanged=2)
+        await world.sell(shop, 33_000_00)
+        assert export(database, folder).days_written == 1
+        await world.claim(first, consumer)
+        assert export(database, folder).days_written == 1
+        assert facts_of(lake_of(database, folder), shop.seller)["claims"] == 1
+
+    async def test_the_same_rows_make_the_same_files(self, world, database, folder, tmp_path):
+        shop = world.add_shop()
+        for _ in range(3):
+            await world.sell(shop, 11_000_00, PartOf(500_00, TaxType.VAT_ZERO))
+        export(database, folder)
+        export(database, tmp_path / "again")
+        files = sorted(path.relative_to(folder) for path in folder.rglob("*.parquet"))
+        assert len(files) == 5
+        for file in files:
+            assert (folder / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
+
+    async def test_a_sale_belongs_to_the_month_in_ulaanbaatar(self, world, database, folder):
+        shop = world.add_shop()
+        world.now = MARCH.ends_at - timedelta(seconds=1)
+        await world.sell(shop, 11_000_00)
+        world.now += timedelta(seconds=1)
+        await world.sell(shop, 22_000_00)
+        assert facts_of(lake_of(database, folder), shop.seller)["gross_mongo"] == 11_000_00
+        assert facts_of(lake_of(database, folder, MARCH.plus(1)), shop.seller)["gross_mongo"] == 22_000_00
+
+    async def test_a_scanned_receipt_that_never_arrived_is_none(self, world, database, folder):
+        till, consumer = world.add_till(), world.add_consumer()
+        late = world.ring_up(till, 11_000_00)
+        await world.claim(late, consumer)
+        assert lake_of(database, folder).sightings.collect()["stored"].to_list() == ["none"]
+        await world.upload(till, late)
+        assert lake_of(database, folder).sightings.collect()["stored"].to_list() == ["same"]
+
+    async def test_names_with_commas_quotes_and_newlines_survive(self, world, database, folder):
+        shop = world.add_shop()
+        name = 'Дэлгүүр, "Наран"\n=1+1'
+        with database.transaction(Role.OWNER) as connection:
+            connection.exec_driver_sql("UPDATE pos.sellers SET name = %s", (name,))
+        await world.sell(shop, 11_000_00)
+        lake = lake_of(database, folder)
+        assert lake.sellers.collect()["name"].to_list() == [name]
+        assert lake.sellers.collect()["vat_payer"].to_list() == [True]
