@@ -64,7 +64,7 @@ def run_draw(connection: Connection, clock: Clock, *, month: Month, beacon: Roun
         raise UnknownDraw(month=str(month))
     if draw.drawn_at is not None:
         raise AlreadyDrawn(month=str(month))
-    _require_round(draw.commitment, beacon)
+    require_round(draw.commitment, beacon)
     return _publish(connection, clock, draw, beacon)
 
 
@@ -73,7 +73,8 @@ def tier_of(tier: str) -> int:
     return SUPER_TIER if tier == SUPER else int(tier)
 
 
-def _require_round(commitment: Commitment, beacon: Round) -> None:
+def require_round(commitment: Commitment, beacon: Round) -> None:
+    """Accept the randomness of a draw, or refuse it as `run_draw` does."""
     check_round(QUICKNET, commitment.round, beacon)
     if commitment.mode is Mode.LIVE and QUICKNET.time_of(beacon.number) <= commitment.committed_at:
         raise RoundWasPublic(round=str(beacon.number))

@@ -127,6 +127,18 @@ class TestMyEntries:
         assert (entry["status"], entry["draw"], entry["drawn"]) == ("provisional", "2017-03", False)
         assert entry["receipt_id"] == str(world.scan(link).payload.id)
 
+    async def test_leave_out_a_scan_that_came_to_nothing(self, world: World, client: TestClient) -> None:
+        """Somebody else claims the root while the scanned correction is still unreported."""
+        till, first, second = world.add_till(), world.add_consumer(), world.add_consumer()
+        root, correction = world.ring_up(till, 1100), world.sign(till, Nature.CORRECTION, 550, 50)
+        await world.claim(correction, second)
+        assert len(client.get("/v1/me/entries", headers=as_consumer(second)).json()["entries"]) == 1
+        [stored] = await world.upload(till, root)
+        await world.claim(stored, first)
+        await world.correct_by_till(till, stored, correction)
+        await world.follow()
+        assert client.get("/v1/me/entries", headers=as_consumer(second)).json()["entries"] == []
+
     async def test_are_listed_a_hundred_at_a_time(self, world: World, client: TestClient) -> None:
         shop, consumer = world.add_shop(), world.add_consumer()
         claims = [(await world.claim(await world.sell(shop, 1100), consumer)).claim.claim for _ in range(101)]

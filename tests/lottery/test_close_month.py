@@ -81,6 +81,17 @@ class TestEntries:
         draws.close()
         assert statuses(world.database) == {own: Status.OWN_SELLER, other: Status.ELIGIBLE}
 
+    async def test_excludes_who_belongs_to_a_merchant_that_a_correction_brought_in(
+        self, world: World, draws: Draws
+    ) -> None:
+        shop, lessee = world.add_shop(), world.add_shop()
+        consumer = world.add_consumer(owner_of=lessee)
+        root = await world.sell(shop, 1100)
+        claim = (await world.claim(root, consumer)).claim.claim
+        await world.correct(root, shop, PartOf(1100), PartOf(1100, shop=lessee))
+        draws.close()
+        assert statuses(world.database) == {claim: Status.OWN_SELLER}
+
     async def test_excludes_what_is_over_the_cap_of_a_seller_and_day(self, world: World, draws: Draws) -> None:
         shop, other_shop = world.add_shop(), world.add_shop()
         consumer, other_consumer = world.add_consumer(), world.add_consumer()
@@ -122,6 +133,14 @@ class TestUnreported:
         draws.close(APRIL)
         assert statuses(world.database) == {claim: Status.PROVISIONAL}
         assert statuses(world.database, APRIL) == {}
+
+    async def test_lists_it_in_no_earlier_months_draw(self, world: World, draws: Draws) -> None:
+        world.now = APRIL.starts_at
+        _, claim = await self._held(world)
+        draws.close()
+        assert statuses(world.database) == {}
+        draws.close(APRIL)
+        assert statuses(world.database, APRIL) == {claim: Status.PROVISIONAL}
 
     async def test_enters_what_was_reported_in_time(self, world: World, draws: Draws) -> None:
         till, claim = await self._held(world)

@@ -8,12 +8,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from kernel.clock import Month
-from lottery.beacon import RECORDED, WrongRandomness
+from lottery.beacon import RECORDED, Mode, RoundWasPublic, WrongRandomness
 from lottery.close_month import AlreadyClosed
 from lottery.commitment import Leaf
 from lottery.draw import revealed_positions
 from lottery.entries import Status
-from lottery.run_draw import SUPER_TIER, AlreadyDrawn, ClaimPrize, UnknownDraw
+from lottery.run_draw import SUPER_TIER, AlreadyDrawn, ClaimPrize, UnknownDraw, require_round
 from lottery.store import reading
 from lottery.transcript import verify_transcript
 from lottery.tree import Tree, proof_nodes
@@ -22,7 +22,7 @@ from refunds.post_prizes import Prize, post_prizes
 from runtime.database import Role
 from tests.factories import World
 from tests.lottery.conftest import Draws, claims_of_thirty
-from tests.lottery.drawing import MONTH, RULES, draw, easy_rules, entries_of
+from tests.lottery.drawing import MONTH, ROUND_TIME, RULES, draw, easy_rules, entries_of
 
 
 @pytest.mark.usefixtures("generous")
@@ -103,6 +103,13 @@ class TestRefusals:
         draws.close()
         with pytest.raises(WrongRandomness):
             draws.run(beacon=replace(RECORDED, randomness=bytes(32)))
+
+    def test_refuses_a_live_round_that_was_public_before_the_commitment(self) -> None:
+        """However such a commitment came into the database."""
+        _, commitment, _ = draw(entries_of([]), mode=Mode.LIVE)
+        require_round(commitment, RECORDED)
+        with pytest.raises(RoundWasPublic):
+            require_round(replace(commitment, committed_at=ROUND_TIME), RECORDED)
 
 
 class TestStoredTree:
