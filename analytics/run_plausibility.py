@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from analytics.assessment import assess
 from analytics.export_lake import export_lake
+from analytics.facts import HISTORY_MONTHS
 from analytics.frames import Evidence
 from analytics.lake import open_lake
 from analytics.purpose import Purpose
@@ -41,7 +42,7 @@ def run_plausibility(
     """
     now = clock()
     access = consulting.record_access(connection, purpose, what="plausibility_run", month=month, at=now)
-    export_lake(connection, folder=lake_folder)
+    export_lake(connection, folder=lake_folder, months=[month.plus(-back) for back in range(HISTORY_MONTHS, -1, -1)])
     evidence = assess(open_lake(lake_folder, month, as_of=now))
     written = findings_json(evidence.findings)
     run = consulting.add_run(

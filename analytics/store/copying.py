@@ -18,11 +18,9 @@ _LOCK_KEY = 0x6C616B65
 _TEST_BIT = 64
 
 MONTHS = """
-SELECT DISTINCT extract(year FROM day)::int, extract(month FROM day)::int
-FROM (SELECT date '2000-01-07' + day AS day FROM (SELECT DISTINCT day FROM pos.receipts) stored
-      UNION SELECT date '2000-01-07' + day FROM (SELECT DISTINCT day FROM claims.sightings) seen
-      UNION SELECT make_date(month / 12, month % 12 + 1, 1) FROM (SELECT DISTINCT month FROM tax.declarations) declared
-     ) days
+SELECT split_part(relname, '_', 2)::int, split_part(relname, '_', 3)::int
+FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'pos.receipts'::regclass
+UNION SELECT month / 12, month % 12 + 1 FROM tax.declarations
 ORDER BY 1, 2
 """
 STORED_DAYS = """
@@ -92,7 +90,7 @@ def lock_lake(connection: Connection) -> None:
 
 
 def months_known(connection: Connection) -> list[Month]:
-    """Answer the months with receipts, sightings or declarations, the earliest first."""
+    """Answer the months that have partitions (of receipts and sightings alike) or declarations, the earliest first."""
     return [Month(*row) for row in _driver(connection).execute(MONTHS).fetchall()]
 
 

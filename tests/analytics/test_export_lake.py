@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from analytics.declare_month import Declaration, declare_month
 from analytics.export_lake import Exported, export_lake
 from analytics.facts import seller_month_facts
 from analytics.frames import DECLARATIONS, LINKS, PARTS, SELLERS, SIGHTINGS, Lake
@@ -106,6 +107,15 @@ class TestExportLake:
         await world.claim(first, consumer)
         assert export(database, folder).days_written == 1
         assert facts_of(lake_of(database, folder), shop.seller)["claims"] == 1
+
+    async def test_knows_the_months_by_receipts_and_declarations(self, world, database, folder):
+        shop = world.add_shop()
+        await world.sell(shop, 11_000_00)
+        with database.transaction(Role.GATEWAY) as connection:
+            said = Declaration(Month(2016, 12), 1, 500, 50)
+            declare_month(connection, world.clock, seller=shop.seller, client_id="client-1", declaration=said)
+        assert export(database, folder) == Exported(months=2, days_written=1, days_unchanged=0)
+        assert lake_of(database, folder).declarations.collect()["month"].to_list() == ["2016-12"]
 
     async def test_the_same_rows_make_the_same_files(self, world, database, folder, tmp_path):
         shop = world.add_shop()
