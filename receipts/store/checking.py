@@ -79,7 +79,7 @@ KEY_IDS = "SELECT encode(kid, 'hex') AS place, substr(sha256(public_key), 1, 8) 
 ROOTS = f"""
 SELECT {_id("r")} AS place,
        CASE WHEN {_OWN_ROOT.format("r")} THEN r.kind & 15 NOT IN (3, 4)
-            ELSE r.kind & 15 IN (3, 4) AND root.kind & 15 NOT IN (3, 4) AND {_OWN_ROOT.format("root")} END AS holds
+            ELSE r.kind & 15 IN (3, 4) AND {_OWN_ROOT.format("root")} END AS holds
 FROM pos.receipts r LEFT JOIN pos.receipts root
   ON {_joined("r", "root", of=_ROOT)} AND NOT ({_OWN_ROOT.format("r")})
 """  # noqa: S608

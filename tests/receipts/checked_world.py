@@ -40,6 +40,7 @@ class CheckedWorld:
     claimed: StoredReceipt
     """A bundle of both shops."""
     corrected: StoredReceipt
+    """A bundle of both shops, of which the correction leaves the first alone; it was claimed afterwards."""
     correction: StoredReceipt
     voided: StoredReceipt
     void: StoredReceipt
@@ -71,7 +72,7 @@ async def _make(database: Database) -> CheckedWorld:
         world.add_shop(mode="till")  # a chain without a link
         first, second, third = (world.add_consumer() for _ in range(3))
         claimed = await world.sell(shop, 11_000_00, PartOf(5_000_00, TaxType.NO_VAT, other))
-        corrected = await world.sell(shop, 22_000_00, PartOf(1_000_00, TaxType.NO_VAT))
+        corrected = await world.sell(shop, 22_000_00, PartOf(1_000_00, TaxType.NO_VAT, other))
         correction = await world.correct(corrected, shop, 20_000_00)
         voided = await world.sell(shop, 33_000_00)
         claims = {

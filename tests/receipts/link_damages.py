@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
+from receipts.document import decode_document, encode_document
 from tests.receipts.checked_world import ROOT_KEY, Insider, another_document
 
 Places = str | tuple[str, ...]
@@ -135,6 +136,18 @@ def number_given_twice(by: Insider) -> Places:
     return by.resign(by.at.last, id=taken)
 
 
+@damage("numbers")
+def parts_beyond_the_last_number(by: Insider) -> Places:
+    by.connection.execute(text("ALTER TABLE pos.chains DROP CONSTRAINT chains_next_number_check"))
+    return by.resign(by.at.last, id=replace(by.at.last.id, number=99_999))
+
+
+@damage("sealed_turnovers")
+def epoch_without_a_secret(by: Insider) -> Places:
+    by.run("UPDATE pos.terminals SET epoch = 2 WHERE seller = :seller", seller=by.at.other.seller)
+    return links_of_other(by)
+
+
 @damage("sealed_turnovers")
 def turnover_edited(by: Insider) -> Places:
     return by.change(by.at.sale, "turnover_mongo = turnover_mongo - 100")
@@ -155,6 +168,12 @@ def document_exchanged(by: Insider) -> Places:
     return by.change(
         by.at.sale, "document = :other, document_hash = sha256(:other)", other=another_document(by.at.sale)
     )
+
+
+@damage("document_digests")
+def document_made_to_follow_another(by: Insider) -> Places:
+    document = replace(decode_document(by.at.correction.document), previous_id=by.at.sale.id)
+    return by.change(by.at.correction, "document = :other", other=encode_document(document))
 
 
 @damage("document_hashes")

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from sqlalchemy import text
 
-from receipts.chain import Draft, first_head
+from receipts.chain import Draft, Head, first_head
 from receipts.document import Document
 from receipts.receipt import Nature
 from receipts.stored import ReceiptKey
 from tests.factories import OPENED_AT
-from tests.receipts.checked_world import Insider
+from tests.receipts.checked_world import Insider, sale_draft
 from tests.receipts.link_damages import Places, damage
 
 
@@ -34,6 +34,24 @@ def bundle_exchanged(by: Insider) -> Places:
         other=by.at.sale.number, number=by.at.correction.number,
     )  # fmt: skip
     return str(by.at.correction.id)
+
+
+@damage("predecessors")
+def follower_of_another_bundle(by: Insider) -> Places:
+    return str(by.correct(by.at.correction, root=by.at.sale).id)
+
+
+@damage("successors")
+def follower_of_nothing(by: Insider) -> Places:
+    by.run("UPDATE pos.successors SET number = 99998 WHERE by_number = :number", number=by.at.correction.number)
+    return str(by.at.correction.id)
+
+
+@damage("successors")
+def correction_recorded_as_a_void(by: Insider) -> Places:
+    correction = by.correct(by.at.sale, root=by.at.sale)
+    by.run("UPDATE pos.successors SET nature = 4 WHERE by_number = :number", number=correction.number)
+    return str(correction.id)
 
 
 @damage("successors")
@@ -100,24 +118,40 @@ def void_of_city_tax(by: Insider) -> Places:
 
 
 @damage("part_ids")
-def part_id_given_twice(by: Insider) -> Places:
-    """The other shop gets a terminal of the first one's number, whose start link takes the number of its own part."""
+def part_id_given_to_a_receipt(by: Insider) -> Places:
     part = by.at.claimed.part_ids[1]
+    by.issue(head_of_equal_terminal(by, part.number), start_draft())
+    return str(part)
+
+
+@damage("part_ids")
+def part_id_given_to_two_parts(by: Insider) -> Places:
+    """Both shops sell for the till's at terminals of one number, and come to the same number of the day."""
+    draft = sale_draft(by.at.till.shop, 1_100_00)
+    first = by.issue(by.head(by.at.shop), draft)
+    start = by.issue(head_of_equal_terminal(by, first.number - 1), start_draft())
+    by.issue(by.head(start), draft)
+    return (str(first.part_ids[0]),) * 2
+
+
+def head_of_equal_terminal(by: Insider, number: int) -> Head:
+    """Enrol a terminal of the first one's number for the other shop; its chain begins at `number` of the day."""
+    other, terminal = by.at.other, by.at.shop.terminal
     by.run(
         "INSERT INTO pos.terminals SELECT seller, :terminal, client_id, mode, branch, district, epoch, enrolment,"
         " enrolled_at FROM pos.terminals WHERE seller = :seller",
-        terminal=part.terminal, seller=part.seller,
+        terminal=terminal, seller=other.seller,
     )  # fmt: skip
     enrolment = by.connection.execute(
-        text("SELECT enrolment FROM pos.terminals WHERE seller = :seller LIMIT 1"), {"seller": part.seller}
+        text("SELECT enrolment FROM pos.terminals WHERE seller = :seller LIMIT 1"), {"seller": other.seller}
     ).scalar_one()
-    head = first_head(seller=part.seller, terminal=part.terminal, enrolment=enrolment, enrolled_at=OPENED_AT)
-    draft = Draft(
-        Nature.START, business=False, lottery=False, branch=part.branch, total_mongo=0, vat_mongo=0,
-        document=Document(),
-    )  # fmt: skip
-    by.issue(replace(head, next_number=part.number), draft)
-    return str(part)
+    head = first_head(seller=other.seller, terminal=terminal, enrolment=enrolment, enrolled_at=OPENED_AT)
+    return replace(head, next_number=number)
+
+
+def start_draft() -> Draft:
+    """What opens a chain."""
+    return Draft(Nature.START, business=False, lottery=False, branch=1, total_mongo=0, vat_mongo=0, document=Document())
 
 
 @damage("keys_of_receipts")
@@ -178,6 +212,14 @@ def root_claimed_twice(by: Insider) -> Places:
     )
     by.run("INSERT INTO private.claim_owners VALUES (:consumer, 9999)", consumer=by.at.consumers[2])
     return named(by.at.claimed.key), named(by.at.claimed.key)
+
+
+@damage("one_claim")
+def claim_number_given_twice(by: Insider) -> Places:
+    first, second = by.at.claims["claimed"], by.at.claims["corrected"]
+    by.run("UPDATE claims.claims SET claim = :first WHERE claim = :second", first=first, second=second)
+    by.run("DELETE FROM private.claim_owners WHERE claim = :second", second=second)
+    return tuple(sorted((named(by.at.claimed.key), named(by.at.corrected.key))))
 
 
 @damage("claim_owners")

@@ -114,6 +114,27 @@ class TestCheckReceipts:
             )
         assert broken(insider.connection) == {}
 
+    @pytest.mark.parametrize(("first", "end"), [("2017-03-02", None), ("2016-01-01", "2017-03-01")])
+    def test_lets_those_claim_who_are_a_sellers_people_on_other_days(
+        self, insider: Insider, first: str, end: str | None
+    ) -> None:
+        insider.run(
+            "INSERT INTO private.seller_people VALUES (:seller, :consumer, 'owner', :first, :end)",
+            seller=insider.at.shop.seller, consumer=insider.at.consumers[0], first=first, end=end,
+        )  # fmt: skip
+        assert broken(insider.connection) == {}
+
+    def test_lets_those_claim_whose_part_was_corrected_away(self, insider: Insider) -> None:
+        insider.run(
+            "INSERT INTO private.seller_people VALUES (:seller, :consumer, 'owner', '2017-03-01', NULL)",
+            seller=insider.at.other.seller, consumer=insider.at.consumers[1],
+        )  # fmt: skip
+        assert broken(insider.connection) == {}
+
+    def test_opens_a_tills_turnover_by_the_epoch_of_its_certificate(self, insider: Insider) -> None:
+        insider.run("UPDATE pos.terminals SET epoch = 2 WHERE mode = 'till'")
+        assert broken(insider.connection) == {}
+
     def test_believes_revoked_keys_for_what_was_stored_before(self, insider: Insider) -> None:
         world = insider.at.world
         for kid in (world.chain_key(1, 1, 1).signer.kid, insider.at.till.key.signer.kid):
