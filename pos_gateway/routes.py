@@ -4,6 +4,7 @@ are documented in `openapi.py` all the same. Look-ups are ordinary routes.
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -23,7 +24,7 @@ from pos_gateway.pool import OutcomeUnknown
 from receipts import qr_image
 from receipts.ids import ReceiptId
 from receipts.issue_receipts import receipt_key
-from receipts.orders import UnknownReceipt
+from receipts.orders import SaleOrder, UnknownReceipt
 from receipts.qr import encode_text
 from receipts.receipt import Nature
 from receipts.store import issuing, reading
@@ -82,8 +83,58 @@ async def post_batch(request: Request) -> Response:
         raise Malformed(Fault("batch_lines", "", f"1 to {wire.BATCH_LINES_MAX} lines"))
     gateway.pool.require_room(len(lines))
     language = language_of(request.headers.get("accept-language"))
-    verdicts = [asyncio.create_task(_verdict(gateway, client, at, line, language)) for at, line in enumerate(lines, 1)]
+    verdicts = [await _begin(gateway, client, _Line(at, line, language)) for at, line in enumerate(lines, 1)]
     return StreamingResponse(_in_order(verdicts), media_type=NDJSON)
+
+
+@dataclass(slots=True)
+class _Line:
+    """A line of a batch: its place from 1, its bytes, the language of its verdict, and its key once it is read."""
+
+    at: int
+    content: bytes
+    language: Language
+    key: str | None = None
+
+    def verdict(self, **said: Any) -> bytes:
+        """Answer the line's verdict as one line of NDJSON."""
+        return bytes(_encode({"line": self.at, "key": self.key, **said}) + b"\n")
+
+    def refused(self, fault: Malformed | Refusal | Unavailable) -> bytes:
+        """Answer the verdict that the line was not issued."""
+        problem = problem_of(fault, self.language)
+        return self.verdict(status=problem.status, problem=problem.body)
+
+
+async def _begin(gateway: Gateway, client: Client, line: _Line) -> asyncio.Task[bytes]:
+    """Judge a line and put it into the pool. Lines are begun one after another, so that each terminal's sales are
+    issued in the order in which they were sent.
+    """
+    try:
+        if len(line.content) > wire.RECEIPT_BYTES_MAX:
+            raise Malformed(Fault("too_large", "", f"at most {wire.RECEIPT_BYTES_MAX} bytes a line"))  # noqa: TRY301
+        body = wire.read_batch_line(line.content)
+        line.key = body.key
+        order = await gateway.sale_order(client, body.key, body.receipt)
+    except (Malformed, Refusal, Unavailable) as fault:
+        return asyncio.create_task(_said(line.refused(fault)))
+    return asyncio.create_task(_issued(gateway, line, order))
+
+
+async def _said(verdict: bytes) -> bytes:
+    return verdict
+
+
+async def _issued(gateway: Gateway, line: _Line, order: SaleOrder) -> bytes:
+    """Answer a line's verdict. An unknown outcome is raised: the answer breaks off and says nothing about it."""
+    try:
+        issued = await gateway.issue(order)
+    except OutcomeUnknown:
+        raise
+    except (Refusal, Unavailable) as fault:
+        return line.refused(fault)
+    answer = receipt_answer(issued, None if issued.repeated else order.priced.parts)
+    return line.verdict(status=200 if issued.repeated else 201, receipt=answer)
 
 
 async def _in_order(verdicts: list[asyncio.Task[bytes]]) -> AsyncIterator[bytes]:
@@ -95,26 +146,6 @@ async def _in_order(verdicts: list[asyncio.Task[bytes]]) -> AsyncIterator[bytes]
             ready.clear()
         ready.append(await verdict)
     yield b"".join(ready)
-
-
-async def _verdict(gateway: Gateway, client: Client, at: int, line: bytes, language: Language) -> bytes:
-    """Answer one line's verdict. An unknown outcome is raised: the answer breaks off and says nothing about it."""
-    key: str | None = None
-    try:
-        if len(line) > wire.RECEIPT_BYTES_MAX:
-            raise Malformed(Fault("too_large", "", f"at most {wire.RECEIPT_BYTES_MAX} bytes a line"))  # noqa: TRY301
-        body = wire.read_batch_line(line)
-        key = body.key
-        order = await gateway.sale_order(client, key, body.receipt)
-        issued = await gateway.issue(order)
-    except OutcomeUnknown:
-        raise
-    except (Malformed, Refusal, Unavailable) as fault:
-        problem = problem_of(fault, language)
-        return bytes(_encode({"line": at, "key": key, "status": problem.status, "problem": problem.body}) + b"\n")
-    answer = receipt_answer(issued, None if issued.repeated else order.priced.parts)
-    status = 200 if issued.repeated else 201
-    return bytes(_encode({"line": at, "key": key, "status": status, "receipt": answer}) + b"\n")
 
 
 ISSUING_ROUTES = [
