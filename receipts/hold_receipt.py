@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 from asyncpg import Connection
 
-from kernel.clock import Clock, Month, business_date
+from kernel.clock import Clock, business_date
 from receipts.claim import Claim, Claimed, ClaimState
 from receipts.claim_rules import AlreadyClaimed, OwnSeller, TooManyHeld, check_deadline, check_kind, check_total
 from receipts.read_bundle import claim_of
 from receipts.receipt import Kind, LotteryNumber, Nature, lottery_number
 from receipts.rules import rules_on
-from receipts.sighting import decrypt_turnover, sighting_of
+from receipts.sight_receipt import sight_receipt
 from receipts.store import claiming, holding
 from receipts.store.claiming import Link, Owned, Standing
 from receipts.store.holding import Holding
@@ -34,9 +34,7 @@ async def hold_receipt(
         raise AskTheCentre(verified)
     check_kind(_as_root(verified.kind))
     issued_at = datetime.fromtimestamp(verified.payload.issued_at, UTC)
-    await holding.ensure_month(connection, Month.of(issued_at))
-    seen = sighting_of(verified, turnover_mongo=decrypt_turnover(verified, masters), seen_at=clock())
-    await claiming.add_sighting(connection, seen)
+    await sight_receipt(connection, clock, verified=verified, masters=masters)
     stands = await holding.find_holding(connection, verified, consumer=consumer, on=business_date(issued_at))
     if stands.held is not None and stands.held.consumer != consumer:
         raise AlreadyClaimed

@@ -17,9 +17,10 @@ from receipts.claim_rules import (
     UnknownReceipt,
 )
 from receipts.receipt import LotteryNumber, Nature, TaxType, lottery_number
+from receipts.sight_receipt import sight_receipt
 from receipts.verification import AskTheCentre
 from runtime.database import Database
-from tests.factories import OPENED_AT, PartOf, World, by_hand, open_world
+from tests.factories import EPOCH, MASTER, OPENED_AT, PartOf, World, by_hand, open_world
 
 DEADLINE = datetime(2018, 1, 8, 16, 0, tzinfo=UTC)
 """Midnight in Ulaanbaatar after the 8th of January 2018: receipts of 2017 are claimed by the year."""
@@ -289,3 +290,14 @@ class TestSightings:
         correction = await world.correct(receipt, shop, 5_500_00)
         await world.claim(correction, world.add_consumer())
         assert await world.claims.fetchval("SELECT receipt_hash FROM claims.sightings") == correction.receipt_hash
+
+    async def test_of_a_refused_scan_is_kept_by_who_answers_the_refusal(self, world):
+        till = world.add_till()
+        scanned = world.scan(world.ring_up(till, 11_000_00, business=True))
+        with pytest.raises(BusinessReceipt):
+            await world.claim(scanned, world.add_consumer())
+        for _ in range(2):
+            async with world.claims.acquire() as connection, connection.transaction():
+                await sight_receipt(connection, world.clock, verified=scanned, masters={EPOCH: MASTER})
+        [seen] = await world.claims.fetch("SELECT * FROM claims.sightings")
+        assert (seen["receipt_hash"], seen["turnover_mongo"]) == (scanned.receipt_hash, 11_000_00)
