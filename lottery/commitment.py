@@ -94,7 +94,10 @@ def leaves_of(entries: Iterable[Entry], secret: bytes) -> Leaves:
     # leaf and claim in one record: half the memory of pairs, and no two leaves are equal
     records = sorted(leaf_of(entry, secret) + entry.claim.to_bytes(_CLAIM_BYTES) for entry in entries)
     claims = array("q", (int.from_bytes(record[LEAF_BYTES:]) for record in records))
-    return Leaves(b"".join(record[:LEAF_BYTES] for record in records), claims)
+    content = bytearray()
+    for record in records:
+        content += record[:LEAF_BYTES]
+    return Leaves(bytes(content), claims)
 
 
 @dataclass(frozen=True, slots=True)
