@@ -8,8 +8,9 @@ The frames are made from the data set by the same tables as the demo's receipts.
 kind, the honest ones accused, and the recall of the second kind with its 95 % interval (Wilson 1927). Exit 1 when a bar
 is missed: all of the first kind, at most one honest seller on average, at most one with no plant.
 
-March is the month in which the rules were made. `--month` judges another, where they were not: some honest stores of
-the data lose much of their trade in April, July and August, and are accused of it.
+March is a good month. `--month` judges another: some honest stores of the data lose much of their trade in April, July
+and August, and are accused of it. How falls are judged was chosen with the figures of all ten months in sight, so none
+of them is a blind test.
 """
 
 import argparse
