@@ -40,13 +40,14 @@ from runtime.database import Role as DatabaseRole
 from runtime.settings import Settings, load_settings
 from runtime.tokens.bearer import Role
 from runtime.tokens.dev_issuer import DevIssuer
+from tests.answered import Json, created, faults, part, problem, refused
+
+__all__ = ["Centre", "Json", "Person", "Till", "at_once", "created", "faults", "part", "problem", "refused"]
 
 OPENED_AT = datetime(2017, 3, 1, 1, 0, tzinfo=UTC)
 """09:00 in Ulaanbaatar."""
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-PROBLEM = "application/problem+json"
 T = TypeVar("T")
-Json = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -276,51 +277,6 @@ class Centre:
             client.close()
 
 
-def created(answer: httpx2.Response) -> Json:
-    """The receipt of an answer that must be 201."""
-    assert answer.status_code == 201, answer.text
-    body = answer.json()
-    assert isinstance(body, dict)
-    return body
-
-
-def refused(answer: httpx2.Response, status: int, code: str) -> Json:
-    """The problem of an answer that must be this refusal."""
-    body = problem(answer)
-    assert (answer.status_code, body["code"]) == (status, code), answer.text
-    return body
-
-
-def problem(answer: httpx2.Response) -> Json:
-    """The problem of an answer that must be one, whole and well formed (RFC 9457)."""
-    assert answer.headers["content-type"] == PROBLEM, answer.text
-    body = answer.json()
-    assert isinstance(body, dict)
-    assert body["status"] == answer.status_code
-    assert body["type"] == f"/problems/{body['code']}"
-    assert body["title"]
-    assert body["detail"]
-    return body
-
-
-def faults(answer: httpx2.Response) -> set[tuple[str, str]]:
-    """Code and path of every fault of an answer that must be 400."""
-    assert answer.status_code == 400, answer.text
-    return {(fault["code"], fault["path"]) for fault in problem(answer)["faults"]}
-
-
-def part(total_mongo: int, tax_type: str = "VAT_ABLE", *, seller_tin: str | None = None, **changes: Any) -> Json:
-    """A part of one line."""
-    product = {"VAT_FREE": "304", "VAT_ZERO": "501"}.get(tax_type)
-    line: Json = {"name": "Талх", "quantity": "1", "unit": "ш", "total_mongo": total_mongo}
-    usual: Json = {
-        "tax_type": tax_type,
-        "total_mongo": total_mongo,
-        "lines": [line if product is None else {**line, "tax_product": product}],
-    }
-    return usual | ({} if seller_tin is None else {"seller_tin": seller_tin}) | changes
-
-
 def at_once(*calls: Callable[[], T]) -> list[T]:
     """Make calls at the same moment, each in a thread of its own, and answer what they answered."""
     gate = threading.Barrier(len(calls))
@@ -413,9 +369,11 @@ def shared_centre(
     settings = load_settings(
         data_dir=data_dir.root, system_dir=system_dir, database_url=url, clock_file=clock_file, port=0
     )
-    with contextlib.closing(Database(server_url.set(database=name), run_passwords)) as database:
-        with served(settings, database, name) as opened:
-            yield opened
+    with (
+        contextlib.closing(Database(server_url.set(database=name), run_passwords)) as database,
+        served(settings, database, name) as opened,
+    ):
+        yield opened
     admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
