@@ -1,0 +1,136 @@
+"""Who signs in the vectors: private keys made of their names (published here, so never to be used), and key lists."""
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from receipts import qr
+from receipts.keys import Key, KeyRole, key_as_json, kid_of, sign_key_list
+
+SELLER, TERMINAL, TILL_TERMINAL = 37900846788, 10012619, 20000001
+LISTED_AT = datetime(2017, 2, 28, 16, tzinfo=UTC)
+MASTER = hashlib.sha256(b"barimt test vectors: turnover master").digest()
+
+
+def seed_of(name: str) -> bytes:
+    """The 32 private bytes of a name."""
+    return hashlib.sha256(b"barimt test vectors: " + name.encode()).digest()
+
+
+PRIVATE = {
+    name: Ed25519PrivateKey.from_private_bytes(seed_of(name))
+    for name in ("root", "second root", "gateway", "gateway of 2016", "till", "stranger")
+}
+
+
+def published(name: str, role: KeyRole, first: int = 2017, last: int = 2027, **fields: Any) -> Key:
+    """A key by its name, valid from the first second of one year to the first second of another."""
+    years = {"not_before": datetime(first, 1, 1, tzinfo=UTC), "not_after": datetime(last, 1, 1, tzinfo=UTC)}
+    return Key(PRIVATE[name].public_key().public_bytes_raw(), role, **{**years, **fields})
+
+
+ROOT = published("root", KeyRole.ROOT)
+GATEWAY = published("gateway", KeyRole.GATEWAY)
+OLD_GATEWAY = published("gateway of 2016", KeyRole.GATEWAY, 2016, 2017)
+TILL = published("till", KeyRole.TILL, seller=SELLER, terminal=TILL_TERMINAL, epoch=2)
+KEYS = [ROOT, GATEWAY, OLD_GATEWAY, TILL]
+REVOKED = published("gateway", KeyRole.GATEWAY, revoked_at=datetime(2017, 6, 1, tzinfo=UTC))
+
+
+def kid(name: str) -> bytes:
+    """The key id of a name."""
+    return kid_of(PRIVATE[name].public_key().public_bytes_raw())
+
+
+def signed(payload: qr.Payload, by: str = "gateway") -> bytes:
+    """144 bytes over any payload whatever, with a good signature."""
+    packed = qr.pack(payload)
+    return qr.assemble(kid(by), packed, PRIVATE[by].sign(qr.to_sign(kid(by), packed)))
+
+
+def key_vectors() -> dict[str, Any]:
+    """The file keys.json: the private keys, and key lists that a reader accepts or refuses."""
+    good = list_of(KEYS)
+    header, body, signature = good.split(".")
+    entries = [key_as_json(key) for key in sorted(KEYS, key=lambda key: key.kid)]
+    till = key_as_json(TILL)
+    lists = [
+        ("published", good, None, "accepted"),
+        ("published, the root pinned", good, ROOT.kid, "accepted"),
+        ("a revoked gateway key", list_of([ROOT, REVOKED]), None, "accepted"),
+        ("the root alone", list_of([ROOT]), None, "accepted"),
+        ("signed by the second of two roots", _two_roots(), None, "accepted"),
+        ("another root pinned", good, kid("second root"), "signature"),
+        ("signed by a stranger", list_of(KEYS, "stranger"), None, "signature"),
+        ("signed by a gateway key", list_of(KEYS, "gateway"), None, "signature"),
+        ("signed by a revoked root", list_of([_revoked_root()]), None, "signature"),
+        ("a body that was not signed", f"{header}.{_b64(_unb64(body).replace(b'2027', b'2037'))}.{signature}", None,
+         "signature"),
+        ("no signature", f"{header}.{body}.", None, "signature"),
+        ("two pieces", f"{header}.{body}", None, "form"),
+        ("padded base64", good + "=", None, "form"),
+        ("base64 with a plus", f"{header}.{body}.+{signature[1:]}", None, "form"),
+        ("another alg", jws({"keys": entries}, {"alg": "none", "typ": "barimt-keys+jwt"}), None, "form"),
+        ("another typ", jws({"keys": entries}, {"alg": "Ed25519", "typ": "JWT"}), None, "form"),
+        ("no keys", jws({}), None, "form"),
+        ("keys out of order", jws({"keys": entries[::-1]}), None, "form"),
+        ("a key twice", jws({"keys": [entries[0], *entries]}), None, "form"),
+        ("a kid of another key", jws({"keys": [{**entries[0], "kid": kid("stranger").hex()}]}), None, "form"),
+        ("a till key without a terminal", jws({"keys": [_without(till, "terminal")]}), None, "form"),
+        ("a gateway key with a seller", jws({"keys": [{**key_as_json(GATEWAY), "seller": "037900846788"}]}), None,
+         "form"),
+        ("a seller number of eleven digits", jws({"keys": [{**till, "seller": "37900846788"}]}), None, "form"),
+        ("a time that ends in Z", jws({"keys": [{**till, "not_before": "2017-01-01T00:00:00Z"}]}), None, "form"),
+        ("an epoch in words", jws({"keys": [{**till, "epoch": "2"}]}), None, "form"),
+        ("an epoch with a point", jws({"keys": [{**till, "epoch": 2.0}]}), None, "form"),
+        ("a public key of 31 bytes", jws({"keys": [{**till, "public_key": _b64(bytes(31))}]}), None, "form"),
+        ("an unknown role", jws({"keys": [{**till, "role": "king"}]}), None, "form"),
+        ("a field too many", jws({"keys": [{**till, "colour": "blue"}]}), None, "form"),
+        ("a field too few", jws({"keys": [_without(till, "revoked_at")]}), None, "form"),
+    ]  # fmt: skip
+    return {
+        "private_keys": {name: seed_of(name).hex() for name in PRIVATE},
+        "kids": {name: kid(name).hex() for name in PRIVATE},
+        "keys": entries,
+        "lists": [
+            {"name": name, "root_kid": None if pinned is None else pinned.hex(), "verdict": verdict, "signed": text}
+            for name, text, pinned, verdict in lists
+        ],
+    }
+
+
+def list_of(keys: list[Key], by: str = "root") -> str:
+    """A published list."""
+    return sign_key_list(keys, version=1, issued_at=LISTED_AT, root=PRIVATE[by])
+
+
+def jws(content: dict[str, Any], header: dict[str, str] | None = None) -> str:
+    """A list of any content and header with a good signature by the root."""
+    shown = header or {"alg": "Ed25519", "typ": "barimt-keys+jwt"}
+    body = {"issued_at": LISTED_AT.isoformat(), "version": 1, **content}
+    text = ".".join(_b64(json.dumps(piece, separators=(",", ":"), sort_keys=True).encode()) for piece in (shown, body))
+    return f"{text}.{_b64(PRIVATE['root'].sign(text.encode()))}"
+
+
+def _two_roots() -> str:
+    return list_of([*KEYS, published("second root", KeyRole.ROOT)], "second root")
+
+
+def _revoked_root() -> Key:
+    return published("root", KeyRole.ROOT, revoked_at=LISTED_AT)
+
+
+def _without(entry: dict[str, Any], name: str) -> dict[str, Any]:
+    return {field: value for field, value in entry.items() if field != name}
+
+
+def _b64(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def _unb64(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "==")
