@@ -14,18 +14,20 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.clock import Clock, format_instant
-from kernel.refusal import Fault, Malformed
+from kernel.refusal import Fault, Malformed, Refusal
 from mobile_stub.limits import HandLimit
 from receipts.claim import Claimed, ClaimState
 from receipts.claim_receipt import ByHand, Presented, claim_receipt
 from receipts.follow_outbox import follow_outbox
 from receipts.ids import ReceiptId
 from receipts.keys import Keyring, keyring_of
+from receipts.lapse_claims import lapse_claims
 from receipts.qr import TEXT_LENGTH
 from receipts.receipt import LotteryNumber
 from receipts.rules import draw_date
+from receipts.sight_receipt import sight_receipt
 from receipts.store import consumers, reading
-from receipts.verification import AskTheCentre, NotGenuine, verify_text
+from receipts.verification import AskTheCentre, NotGenuine, Verified, verify_text
 from refunds.api import UnknownConsumer
 from refunds.claw_back import claw_back
 from refunds.credit_claim import credit_claim
@@ -81,19 +83,31 @@ class Claims:
         return keys
 
     async def claim(self, presented: Presented, consumer: int) -> dict[str, Any]:
-        """Claim and credit in one transaction; answer the words of `POST /v1/claims`."""
-        async with self.database.acquire() as connection, connection.transaction():
-            claimed = await claim_receipt(
-                connection, self.clock, presented=presented, consumer=consumer, masters=self.masters
-            )
-            credit = await credit_claim(connection, self.clock, claim=claimed.claim)
+        """Claim and credit in one transaction; answer the words of `POST /v1/claims`. What a refused scan showed is
+        kept all the same, in a transaction of its own.
+        """
+        try:
+            async with self.database.acquire() as connection, connection.transaction():
+                claimed = await claim_receipt(
+                    connection, self.clock, presented=presented, consumer=consumer, masters=self.masters
+                )
+                credit = await credit_claim(connection, self.clock, claim=claimed.claim)
+        except Refusal:
+            if isinstance(presented, Verified):
+                await self._sight(presented)
+            raise
         return claim_answer(claimed, credit.credit_mongo)
 
+    async def _sight(self, verified: Verified) -> None:
+        async with self.database.acquire() as connection, connection.transaction():
+            await sight_receipt(connection, self.clock, verified=verified, masters=self.masters)
+
     async def follow(self) -> int:
-        """Apply what the tills' side left in the outbox; answer how many events were taken."""
+        """Apply what the tills' side did, and let overdue claims lapse; answer how many events were taken."""
         async with self.database.acquire() as connection, connection.transaction():
             followed = await follow_outbox(connection, self.clock, limit=FOLLOW_EVENTS_MAX)
-            await claw_back(connection, self.clock, claims=followed.claims)
+            lapsed = await lapse_claims(connection, self.clock, limit=FOLLOW_EVENTS_MAX)
+            await claw_back(connection, self.clock, claims=(*followed.claims, *lapsed))
         for declined in followed.declined:
             _log.info("easy_claim_declined", code=declined.code)
         return followed.taken
