@@ -17,6 +17,7 @@ docs/formats/document.md is normative.
 | 9   | reason       | text (voids)               |     |          |             |     |                |         |
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -123,7 +124,7 @@ def decode_document(encoded: bytes) -> Document:
     """Read canonical bytes; anything that is not exactly what `encode_document` writes raises `Malformed`."""
     try:
         document = _document_of(_map(cbor.read(encoded)))
-        canonical = encode_document(document) == encoded
+        canonical = len(encoded) <= DOCUMENT_BYTES_MAX and encode_document(document) == encoded
     except (KeyError, TypeError, ValueError, Malformed):
         canonical = False
     if not canonical:
@@ -143,7 +144,7 @@ def _document_of(fields: _Fields) -> Document:
         root_id=receipt_id(4),
         previous_id=receipt_id(5),
         pays_invoice=receipt_id(6),
-        district=_optional_text(fields, 7),
+        district=None if 7 not in fields else _district(fields[7]),
         reason=_optional_text(fields, 9),
     )
 
@@ -176,6 +177,12 @@ def _text(value: cbor.Value) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
+
+
+def _district(value: cbor.Value) -> str:
+    if not re.fullmatch(r"[0-9]{4}", _text(value)):
+        raise ValueError
+    return _text(value)
 
 
 def _int(value: cbor.Value) -> int:

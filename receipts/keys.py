@@ -130,9 +130,8 @@ def read_key_list(signed: str, *, root_kid: bytes | None = None) -> list[Key]:
     """
     try:
         header, body, signature = (_unb64(piece) for piece in _pieces(signed))
-        keys = [_key_of(entry) for entry in json.loads(body)["keys"]]
-        kids = [key.kid for key in keys]
-        well_formed = json.loads(header) == _HEADER and kids == sorted(set(kids))
+        keys = _keys_of(body)
+        well_formed = header == canonical_json(_HEADER)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, Malformed):
         well_formed = False
     if not well_formed:
@@ -155,6 +154,24 @@ def _signed_by(root: Key, signed: str, signature: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def _keys_of(body: bytes) -> list[Key]:
+    """Read the body: its three members, keys in ascending order of kid. Raises what `read_key_list` catches."""
+    content = json.loads(body, object_pairs_hook=_unique)
+    keys = [_key_of(entry) for entry in content["keys"]]
+    kids = [key.kid for key in keys]
+    issued_at = parse_instant(content["issued_at"], "/issued_at")
+    expected = {"issued_at": _written(issued_at), "version": int(content["version"]), "keys": content["keys"]}
+    if kids != sorted(set(kids)) or json.dumps(content, sort_keys=True) != json.dumps(expected, sort_keys=True):
+        raise ValueError
+    return keys
+
+
+def _unique(members: list[tuple[str, Json]]) -> dict[str, Json]:
+    if len(dict(members)) != len(members):
+        raise ValueError
+    return dict(members)
 
 
 def _key_of(entry: Mapping[str, str]) -> Key:

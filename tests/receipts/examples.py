@@ -114,6 +114,6 @@ DOCUMENTS = st.builds(
     root_id=st.none() | RECEIPT_IDS,
     previous_id=st.none() | RECEIPT_IDS,
     pays_invoice=st.none() | RECEIPT_IDS,
-    district=st.none() | TEXTS,
+    district=st.none() | st.text("0123456789", min_size=4, max_size=4),
     reason=st.none() | TEXTS,
 )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kernel.money import MONGO_MAX
 from kernel.refusal import Malformed
-from receipts.document import SECONDS_MAX, Document, Line, Part, decode_document, encode_document
+from receipts.document import DOCUMENT_BYTES_MAX, SECONDS_MAX, Document, Line, Part, decode_document, encode_document
 from receipts.ids import ReceiptId
 from receipts.receipt import TaxType
 from tests.receipts.examples import DOCUMENTS, NOON, SALE
@@ -91,6 +91,8 @@ class TestDecodeDocument:
             FULL_FIELDS | {1: 2**63},
             FULL_FIELDS | {2: 1},
             FULL_FIELDS | {4: "1"}, FULL_FIELDS | {4: 1}, FULL_FIELDS | {5: ""}, FULL_FIELDS | {6: "0" * 34},
+            FULL_FIELDS | {7: 2501}, FULL_FIELDS | {7: ""}, FULL_FIELDS | {7: "250"}, FULL_FIELDS | {7: "25010"},
+            FULL_FIELDS | {7: "2501\n"}, FULL_FIELDS | {7: "٢٥٠١"},
             FULL_FIELDS | {8: []}, FULL_FIELDS | {8: PART}, FULL_FIELDS | {8: [1]}, FULL_FIELDS | {8: ["a"]},
             FULL_FIELDS | {8: [[]]}, FULL_FIELDS | {8: [{}]},
             FULL_FIELDS | {8: [PART | {0: 37900846788}]},
@@ -129,3 +131,10 @@ class TestDecodeDocument:
     def test_refuses_another_spelling_of_the_same(self, octets: str) -> None:
         with pytest.raises(Malformed):
             decode_document(bytes.fromhex(octets))
+
+    def test_refuses_a_document_beyond_its_size(self) -> None:
+        rest = len(encode_document(Document(reference="x" * 70_000))) - 70_000
+        largest = Document(reference="x" * (DOCUMENT_BYTES_MAX - rest))
+        assert decode_document(encode_document(largest)) == largest
+        with pytest.raises(Malformed):
+            decode_document(encode_document(replace(largest, reference="x" * (DOCUMENT_BYTES_MAX - rest + 1))))

@@ -30,6 +30,8 @@ from tests.receipts.examples import GATEWAY, GATEWAY_KEY, NOON, ROOT, ROOT_KEY, 
 
 KEYS = [ROOT_KEY, GATEWAY_KEY, TILL_KEY]
 LIST = sign_key_list(KEYS, version=7, issued_at=NOON, root=ROOT)
+EMPTY = {"issued_at": "2017-03-01T04:00:00+00:00", "version": 1, "keys": []}
+EMPTY_JSON = json.dumps(EMPTY).encode()
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
@@ -47,7 +49,7 @@ def signed_by(
 
 def listed(*entries: object) -> str:
     """A list with a good signature over these entries, whatever they are."""
-    return signed_by(ROOT, json.dumps({"issued_at": "x", "version": 1, "keys": entries}).encode())
+    return signed_by(ROOT, json.dumps({**EMPTY, "keys": entries}).encode())
 
 
 def fault_of(signed: str, root_kid: bytes | None = None) -> str:
@@ -189,12 +191,32 @@ class TestReadKeyList:
             signed_by(ROOT, b""), signed_by(ROOT, b"\xff"), signed_by(ROOT, b"[]"), signed_by(ROOT, b"{}"),
             signed_by(ROOT, b"1"), signed_by(ROOT, b'{"keys": 1}'), signed_by(ROOT, b'{"keys": {"a": 1}}'),
             signed_by(ROOT, b"[" * 100_000), signed_by(ROOT, b'{"keys": [Infinity]}'),
-            signed_by(ROOT, b'{"keys": []}', b'{"alg":"none"}'), signed_by(ROOT, b'{"keys": []}', b"{}"),
-            signed_by(ROOT, b'{"keys": []}', b'{"alg":"EdDSA","typ":"barimt-keys+jwt"}'),
+            signed_by(ROOT, EMPTY_JSON, b'{"alg":"none"}'), signed_by(ROOT, EMPTY_JSON, b"{}"),
+            signed_by(ROOT, EMPTY_JSON, b'{"alg":"EdDSA","typ":"barimt-keys+jwt"}'),
+            signed_by(ROOT, EMPTY_JSON, b'{"alg": "Ed25519", "typ": "barimt-keys+jwt"}'),
+            signed_by(ROOT, EMPTY_JSON[:-1] + b', "version": 1}'),
         ],
     )  # fmt: skip
     def test_refuses_what_is_not_a_list(self, signed: str) -> None:
         assert fault_of(signed) == "key_list_form"
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"issued_at": "x"}, {"issued_at": None}, {"issued_at": "2017-03-01T04:00:00Z"}, {"version": "1"},
+            {"version": 1.0}, {"version": True}, {"version": None}, {"more": 1},
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_refuses_another_body(self, change: Mapping[str, object]) -> None:
+        root = {**EMPTY, "keys": [key_as_json(ROOT_KEY)]}
+        assert read_key_list(signed_by(ROOT, json.dumps(root).encode())) == [ROOT_KEY]
+        assert fault_of(signed_by(ROOT, json.dumps({**root, **change}).encode())) == "key_list_form"
+
+    @pytest.mark.parametrize("name", ["issued_at", "version", "keys"])
+    def test_refuses_a_body_that_lacks_a_member(self, name: str) -> None:
+        body = {member: value for member, value in EMPTY.items() if member != name}
+        assert fault_of(signed_by(ROOT, json.dumps(body).encode())) == "key_list_form"
 
     @pytest.mark.parametrize(
         "change",
