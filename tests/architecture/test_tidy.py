@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("kernel", "runtime", "receipts", "refunds", "lottery", "analytics", "pos_gateway", "mobile_stub", "barimt")
-LINES_MAX = 400
+LINES_MAX, TEST_LINES_MAX = 400, 600
+"""A test may stand longer than what it tests: it is read case by case."""
 FUNCTION_LINES_MAX = 60
 TOP_LEVEL = {
     *PACKAGES, "benchmarks", "docs", "tests", ".ci", ".gitignore", "LICENSE", "Makefile", "README.md", "bootstrap.sh",
@@ -60,7 +61,8 @@ class TestTidy:
         long = {
             str(path.relative_to(ROOT)): lines
             for path in tracked("*.py")
-            if (lines := len(path.read_text(encoding="utf-8").splitlines())) > LINES_MAX
+            if (lines := len(path.read_text(encoding="utf-8").splitlines()))
+            > (TEST_LINES_MAX if path.is_relative_to(ROOT / "tests") else LINES_MAX)
         }
         assert long == {}
 
