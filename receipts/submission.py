@@ -145,7 +145,8 @@ def _part_faults(
         yield Fault("lines_mismatch", f"{path}/total_mongo", str(total))
     tolerance = len(part.lines)
     vat, city = _sums(splits)
-    if part.vat_mongo is not None and abs(part.vat_mongo - vat) > tolerance:
+    stated = part.vat_mongo
+    if stated is not None and (abs(stated - vat) > tolerance or stated > part.total_mongo):
         yield Fault("vat_mismatch", f"{path}/vat_mongo", str(vat))
     if part.city_tax_mongo is not None and abs(part.city_tax_mongo - city) > tolerance:
         yield Fault("city_tax_mismatch", f"{path}/city_tax_mongo", str(city))

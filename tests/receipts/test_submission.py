@@ -122,6 +122,7 @@ class TestFaults:
             (sale(part(total_mongo=1)), ("lines_mismatch", "/parts/0/total_mongo")),
             (sale(part(vat_mongo=10_184)), ("vat_mismatch", "/parts/0/vat_mongo")),
             (sale(part(vat_mongo=10_180)), ("vat_mismatch", "/parts/0/vat_mongo")),
+            (sale(part(Line("x", "1", "ш", 0), vat_mongo=1)), ("vat_mismatch", "/parts/0/vat_mongo")),
             (sale(part(city_tax_mongo=2)), ("city_tax_mismatch", "/parts/0/city_tax_mongo")),
             (
                 sale(part(replace(BREAD, city_tax=True), seller=SMALL)),
