@@ -116,7 +116,7 @@ def read_entry(entry: dict[str, Any]) -> tuple[bytes, Key]:
     )
 
 
-def take_apart(published: dict[str, Any] | str, pinned_root: bytes | None) -> Keys:
+def take_apart(published: dict[str, Any] | str, pinned: bytes | None) -> Keys:
     """Read the list; what is malformed may raise any error of Python's."""
     if isinstance(published, str):
         must(len(published.encode()) <= 16 * 2**20, "too long")
@@ -128,8 +128,7 @@ def take_apart(published: dict[str, Any] | str, pinned_root: bytes | None) -> Ke
     must(set(content) == {"issued_at", "version", "keys"} and type(content["version"]) is int, "another body")
     must(seconds_of(content["issued_at"]) is not None, "no such time")
     entries = [read_entry(entry) for entry in content["keys"]]
-    roots = [key.public for _, key in entries if key.role == "root" and not key.revoked]
-    roots = [pinned_root] if pinned_root else roots
+    roots = [key.public for kid, key in entries if key.role == "root" and not key.revoked and pinned in {None, kid}]
     signature = from_base64url(seal)
     must(any(signature_holds(root, signature, f"{header}.{body}".encode()) for root in roots), "no root has signed it")
     must(all(one < other for (one, _), (other, _) in pairwise(entries)), "the kids do not ascend")
@@ -138,10 +137,10 @@ def take_apart(published: dict[str, Any] | str, pinned_root: bytes | None) -> Ke
     return dict(entries)
 
 
-def read_key_list(published: dict[str, Any] | str, pinned_root: bytes | None = None) -> Keys:
-    """Read the published list: its JWS is verified before any key of it is used."""
+def read_key_list(published: dict[str, Any] | str, pinned: bytes | None = None) -> Keys:
+    """Read the published list: its JWS is verified, by the root of the pinned kid, before any key of it is used."""
     try:
-        return take_apart(published, pinned_root)
+        return take_apart(published, pinned)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise UnusableKeyList(str(error)) from error
 

@@ -94,6 +94,7 @@ def key_vectors() -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "private_keys": {name: seed_of(name).hex() for name in PRIVATE},
+        "public_keys": {name: key.public_key().public_bytes_raw().hex() for name, key in PRIVATE.items()},
         "kids": {name: kid(name).hex() for name in PRIVATE},
         "keys": entries,
         "lists": [

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.vectors.actors import key_vectors
-from tests.vectors.chains import receipt_vectors
+from tests.vectors.receipts import chain_vectors, receipt_vectors
+from tests.vectors.refused import refused_vectors
 from tests.vectors.values import (
     base45_vectors,
     document_vectors,
@@ -26,6 +27,8 @@ FILES: Final[dict[str, Callable[[], Any]]] = {
     "lottery.json": lottery_vectors,
     "keys.json": key_vectors,
     "receipts.json": receipt_vectors,
+    "chains.json": chain_vectors,
+    "refused.json": refused_vectors,
 }
 
 

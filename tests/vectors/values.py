@@ -88,7 +88,10 @@ def lottery_vectors() -> list[dict[str, str]]:
     """The file lottery.json; the last root hash has a number with leading zeros."""
     hashes = [bytes(32), bytes(range(32)), b"\xff" * 32, hashlib.sha256(b"root").digest(), (19).to_bytes(32)]
     zeros = next(seed.to_bytes(32) for seed in range(9999) if lottery_number(seed.to_bytes(32)).digits < "00099999")
-    return [{"root_hash": one.hex(), "lottery": str(lottery_number(one))} for one in [*hashes, zeros]]
+    return [
+        {"root_hash": one.hex(), "h": hashlib.sha256(b"lottery" + one).hexdigest(), "lottery": str(lottery_number(one))}
+        for one in [*hashes, zeros]
+    ]
 
 
 def turnover_vectors() -> list[dict[str, Any]]:
@@ -100,7 +103,8 @@ def turnover_vectors() -> list[dict[str, Any]]:
         sealed = qr.seal_turnover(turnover, turnover_key=key, id=receipt_id)
         rows.append({
             "master": MASTER.hex(), "seller": SELLER, "terminal": TERMINAL, "epoch": at + 1, "key": key.hex(),
-            "id": str(receipt_id), "turnover_mongo": turnover, "sealed": sealed.hex(),
+            "id": str(receipt_id), "pad": (int.from_bytes(sealed) ^ turnover).to_bytes(8).hex(),
+            "turnover_mongo": turnover, "sealed": sealed.hex(),
         })  # fmt: skip
     return rows
 
