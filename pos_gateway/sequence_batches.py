@@ -62,9 +62,17 @@ class Sequencer:
         loop = asyncio.get_running_loop()
         while waiting := await self._pool.take(CHUNK_RECEIPTS_MAX):
             began = loop.time()
-            results = await self._issue([entry.order for entry in waiting])
+            results = await self._guarded([entry.order for entry in waiting])
             self._pool.settle(list(zip(waiting, results, strict=True)))
             self._observe(len(waiting), loop.time() - began)
+
+    async def _guarded(self, orders: Sequence[Order]) -> Sequence[Result]:
+        """Issue, and outlive what nobody foresaw: its orders' outcome is then unknown, and the next chunk is issued."""
+        try:
+            return await self._issue(orders)
+        except Exception as error:  # noqa: BLE001 - a sequencer that ends would leave every till waiting for ever
+            _log.error("chunk_broke", receipts=len(orders), exc_info=error)
+            return [OutcomeUnknown()] * len(orders)
 
     async def _issue(self, orders: Sequence[Order]) -> Sequence[Result]:
         attempt = _Attempt()
