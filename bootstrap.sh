@@ -32,8 +32,9 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c 'import pip' 2>/dev/null; 
   rm -rf .venv
   "$python" -m venv .venv
 fi
+# --no-deps: the lock names every package, and a resolver would look at releases newer than the lock.
 say "installing the locked dependencies into .venv (about 120 packages on first use)"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
 if ! .venv/bin/python -c 'import pyzbar.pyzbar' 2>/dev/null; then
