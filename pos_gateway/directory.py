@@ -9,7 +9,10 @@ from datetime import date, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from zlib import crc32
 
+from kernel.identity import format_terminal
 from kernel.refusal import Refusal
+from pos_gateway.failures import reaching_database
+from pos_gateway.store import find_terminal_client
 from receipts.orders import TerminalUnknown
 from receipts.store import reading
 from receipts.store.reading import Client, Seller
@@ -28,15 +31,15 @@ class WrongSeller(Refusal):
 
 
 class _Remembered(Generic[T]):
-    """Values by name, each for a minute, the longest unused forgotten first."""
+    """Values by name, each for a minute, the first remembered forgotten first."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._values: OrderedDict[str, tuple[T, datetime]] = OrderedDict()
 
     def get(self, name: str) -> T | None:
-        value, until = self._values.get(name, (None, datetime.max.replace(tzinfo=self._now().tzinfo)))
-        return value if until > self._now() else None
+        found = self._values.get(name)
+        return found[0] if found is not None and self._now() < found[1] else None
 
     def put(self, name: str, value: T) -> None:
         self._values[name] = (value, self._now() + timedelta(seconds=REMEMBERED_S))
@@ -44,9 +47,12 @@ class _Remembered(Generic[T]):
         if len(self._values) > REMEMBERED_MAX:
             self._values.popitem(last=False)
 
+    def forget(self, name: str) -> None:
+        self._values.pop(name, None)
+
 
 class Directory:
-    """Clients and sellers. Belongs to one event loop."""
+    """Clients and sellers. Belongs to one event loop. Raises `Unavailable` where the database is away."""
 
     def __init__(self, database: Any, real_clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -55,26 +61,20 @@ class Directory:
 
     async def client(self, client_id: str) -> Client | None:
         """Answer a client that is enrolled and not revoked."""
-        known = self._clients.get(client_id)
-        if known is None:
-            known = await reading.find_client(self._database, client_id)
-            if known is not None:
-                self._clients.put(client_id, known)
-        return known
+        return self._clients.get(client_id) or await self._client_now(client_id)
 
     async def is_active(self, client_id: str) -> bool:
         """Whether the database knows the client now; asked once a minute and token."""
-        client = await reading.find_client(self._database, client_id)
-        if client is not None:
-            self._clients.put(client_id, client)
-        return client is not None
+        return await self._client_now(client_id) is not None
 
     async def sellers(self, tins: Iterable[str]) -> dict[str, Seller]:
         """Answer the enrolled ones of these TINs."""
         found = {tin: self._sellers.get(tin) for tin in tins}
         strangers = [tin for tin, seller in found.items() if seller is None]
         if strangers:
-            for seller in await reading.find_sellers(self._database, tins=strangers):
+            with reaching_database():
+                enrolled = await reading.find_sellers(self._database, tins=strangers)
+            for seller in enrolled:
                 self._sellers.put(seller.tin, seller)
                 found[seller.tin] = seller
         return {tin: seller for tin, seller in found.items() if seller is not None}
@@ -86,14 +86,33 @@ class Directory:
             for tin, seller in (await self.sellers(tins)).items()
         }
 
+    async def terminal(self, client: Client, named: int | None, key: str) -> int:
+        """Answer the terminal that issues: the one named, or one chosen by the key, so that a retry meets the same
+        chain. Raises `TerminalUnknown` when it is not this client's, or the client has none.
 
-def pick_terminal(client: Client, named: int | None, key: str) -> int:
-    """Answer the terminal that issues: the one named, or one chosen by the key, so that a retry meets the same chain.
-
-    Raises `TerminalUnknown` when the client has none. A terminal that is named but not open is refused by issuing.
-    """
-    if named is not None:
+        A terminal of the client's own that is not open is answered too: issuing says what is the matter with it.
+        """
+        if named is None:
+            return pick_terminal(client if client.terminals else await self._client_now(client.client_id), key)
+        if named not in client.terminals:
+            with reaching_database():
+                owner = await find_terminal_client(self._database, client.seller, named)
+            if owner != client.client_id:
+                raise TerminalUnknown(terminal=format_terminal(named))
         return named
-    if not client.terminals:
+
+    async def _client_now(self, client_id: str) -> Client | None:
+        with reaching_database():
+            client = await reading.find_client(self._database, client_id)
+        if client is None:
+            self._clients.forget(client_id)
+        else:
+            self._clients.put(client_id, client)
+        return client
+
+
+def pick_terminal(client: Client | None, key: str) -> int:
+    """Choose one of a client's open terminals by a key. Raises `TerminalUnknown` when there is none."""
+    if client is None or not client.terminals:
         raise TerminalUnknown(terminal="")
     return client.terminals[crc32(key.encode()) % len(client.terminals)]

@@ -3,8 +3,12 @@
 The fast decoder stops at the first fault; a till operator wants the list. This walk runs only after it has failed.
 """
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import islice
+from math import inf, isinf
 from typing import Any
 
 import msgspec
@@ -14,6 +18,8 @@ from kernel.refusal import Fault
 
 DEPTH_MAX = 16
 FAULTS_MAX = 100
+DIGITS_MAX = 40
+NAME_SHOWN_MAX = 64
 FORM_CODES = (
     "barcode_form",
     "branch_form",
@@ -31,6 +37,7 @@ FORM_CODES = (
     "tin_form",
 )
 """Codes that a declaration may name for text that is not of its form."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def faults_in(body: bytes, kind: type[Any]) -> list[Fault]:
@@ -38,15 +45,33 @@ def faults_in(body: bytes, kind: type[Any]) -> list[Fault]:
     if _too_deep(body):
         return [Fault("too_deep", "", f"at most {DEPTH_MAX} levels of nesting")]
     try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return [Fault("json_invalid", "", "one JSON object (RFC 8259) in UTF-8")]
-    faults = []
-    for fault in _walk(value, inspect.type_info(kind), "", {}):
-        faults.append(fault)
-        if len(faults) == FAULTS_MAX:
-            break
-    return faults or [Fault("json_invalid", "", "one JSON object (RFC 8259) in UTF-8")]
+        value = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_Object, parse_int=_integer, parse_constant=_not_a_number
+        )
+    except ValueError:
+        return [_NOT_JSON]
+    faults = list(islice(_walk(value, inspect.type_info(kind), "", {}), FAULTS_MAX))
+    return faults or list(islice(_repetitions(value, ""), FAULTS_MAX)) or [_NOT_JSON]
+
+
+_NOT_JSON = Fault("json_invalid", "", "one JSON object (RFC 8259) in UTF-8")
+
+
+class _Object(dict[str, object]):
+    """A JSON object that knows which names stood in it twice; the last one counts, as for the fast decoder."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        self.repeated = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
+
+
+def _integer(text: str) -> int | float:
+    """Read a whole number; one longer than any amount is as good as infinite."""
+    return int(text) if len(text) <= DIGITS_MAX else inf
+
+
+def _not_a_number(name: str) -> object:
+    raise ValueError(name)  # NaN and Infinity, which Python reads and JSON does not have
 
 
 def form(pattern: str, code: str, expected: str) -> msgspec.Meta:
@@ -56,8 +81,11 @@ def form(pattern: str, code: str, expected: str) -> msgspec.Meta:
 
 
 def _too_deep(body: bytes) -> bool:
+    """Whether brackets outside of texts are nested too deeply. A text that never ends is taken whole, so that each byte
+    is looked at once.
+    """
     depth = deepest = 0
-    for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', body, re.DOTALL):
+    for token in re.finditer(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', body, re.DOTALL):
         mark = token[0][:1]
         if mark in b"[{":
             depth += 1
@@ -100,8 +128,8 @@ def _walk_object(value: object, kind: inspect.StructType, path: str) -> Iterator
         yield Fault("wrong_type", path, "an object")
         return
     fields = {field.encode_name: field for field in kind.fields}
-    for name in value.keys() - fields.keys():
-        yield Fault("unknown_field", f"{path}/{_escaped(str(name))}", "a field of the documentation")
+    for name in [name for name in value if name not in fields]:
+        yield Fault("unknown_field", f"{path}/{_escaped(name)}", "a field of the documentation")
     for name, field in fields.items():
         if name in value:
             yield from _walk(value[name], field.type, f"{path}/{name}", {})
@@ -121,6 +149,8 @@ def _walk_list(value: object, item: inspect.Type, path: str, length: tuple[int |
 def _walk_text(value: object, kind: inspect.StrType, path: str, extra: Mapping[str, str]) -> Iterator[Fault]:
     if not isinstance(value, str):
         yield Fault("wrong_type", path, "text")
+    elif _SURROGATE.search(value):
+        yield Fault("wrong_form", path, "text of whole Unicode characters")
     elif kind.pattern is not None and not re.search(kind.pattern, value):
         yield Fault(extra["code"], path, extra["expected"])
     else:
@@ -137,12 +167,23 @@ def _length_faults(length: int, path: str, limits: tuple[int | None, int | None]
 
 def _walk_integer(value: object, path: str, limits: tuple[int | None, int | None]) -> Iterator[Fault]:
     least, most = limits
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole and not (isinstance(value, float) and value.is_integer()):
-        yield Fault("wrong_type", path, "a whole number")
-    elif (least is not None and value < least) or (most is not None and value > most):  # type: ignore[operator]
+    if not isinstance(value, int) or isinstance(value, bool):
+        outside = isinstance(value, float) and isinf(value)
+        yield Fault("out_of_range" if outside else "wrong_type", path, "a whole number without point and exponent")
+    elif (least is not None and value < least) or (most is not None and value > most):
         yield Fault("out_of_range", path, f"{least} to {most}")
 
 
+def _repetitions(value: object, path: str) -> Iterator[Fault]:
+    if isinstance(value, _Object):
+        for name in value.repeated:
+            yield Fault("field_repeated", f"{path}/{_escaped(name)}", "each field once")
+        for name, item in value.items():
+            yield from _repetitions(item, f"{path}/{_escaped(name)}")
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            yield from _repetitions(item, f"{path}/{at}")
+
+
 def _escaped(name: str) -> str:
-    return name[:64].replace("~", "~0").replace("/", "~1")
+    return name[:NAME_SHOWN_MAX].replace("~", "~0").replace("/", "~1")

@@ -1,27 +1,52 @@
 """One worker's gateway: the directory, the pool and its sequencer, and how a request becomes an order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
 import asyncpg
+import structlog
 
-from kernel.clock import Clock, business_date
-from kernel.refusal import Fault, Malformed, Refusal
+from kernel.clock import Clock, Month, business_date
+from kernel.refusal import Malformed, Refusal
+from pos_gateway.content import digest_key, first_difference, sale_digest, void_digest
 from pos_gateway.directory import Directory, WrongSeller, pick_terminal
+from pos_gateway.failures import reaching_database
 from pos_gateway.pool import Pool
 from pos_gateway.sequence_batches import Sequencer
-from pos_gateway.wire import ReceiptIn, VoidIn, content_hash, submission_of
+from pos_gateway.wire import ReceiptIn, VoidIn, reason_of, submission_of
+from receipts.document import Part
 from receipts.ids import ReceiptId
-from receipts.orders import ChainKeys, Issued, Order, SaleOrder, UnknownReceipt, VoidOrder
+from receipts.orders import (
+    AlreadyVoid,
+    ChainKeys,
+    InvoiceUnknown,
+    Issued,
+    KeyReused,
+    Order,
+    SaleOrder,
+    UnknownReceipt,
+    VoidOrder,
+)
 from receipts.rules import rules_on
+from receipts.store import issuing
+from receipts.store.issuing import KnownKey
 from receipts.store.reading import Client
+from receipts.stored import StoredReceipt
 from receipts.submission import price
 from runtime.tokens.access import AccessTokens
 from runtime.tokens.bearer import Unauthenticated, token_of
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """An issued receipt; `parts` as they were judged just now, or None where the stored document tells them."""
+
+    issued: Issued
+    parts: Sequence[Part] | None
 
 
 @dataclass(slots=True)
@@ -34,6 +59,7 @@ class Gateway:
     tokens: AccessTokens
     clock: Clock
     real_clock: Callable[[], datetime]
+    content_key: bytes = field(repr=False)
 
     @classmethod
     @asynccontextmanager
@@ -54,8 +80,10 @@ class Gateway:
             pool, database, clock=clock, real_clock=real_clock, chain_keys=chain_keys, observe=observe
         )
         running = asyncio.create_task(sequencer.run(), name="sequencer")
+        running.add_done_callback(lambda ended: _ended(pool, ended))
+        tokens = AccessTokens(token_key, directory.is_active)
         try:
-            yield cls(database, directory, pool, AccessTokens(token_key, directory.is_active), clock, real_clock)
+            yield cls(database, directory, pool, tokens, clock, real_clock, digest_key(token_key))
         finally:
             pool.close()
             await running
@@ -67,44 +95,106 @@ class Gateway:
             raise Unauthenticated
         return client
 
-    async def sale_order(self, client: Client, key: str, body: ReceiptIn) -> SaleOrder:
-        """Judge a well-formed receipt and answer the order to issue it. Raises `Malformed` or `WrongSeller`."""
+    async def judge(self, client: Client, key: str, body: ReceiptIn) -> SaleOrder | Sold:
+        """Answer the order to issue a well-formed receipt; or what was issued before, where only today's law stands
+        against a retry. Raises `Malformed` with every fault that the law finds, or a refusal.
+        """
         submission = submission_of(body)
-        if body.seller_tin != client.seller_tin:
+        if submission.seller_tin != client.seller_tin:
             raise WrongSeller
+        if submission.pays_invoice is not None and submission.pays_invoice.seller != client.seller:
+            raise InvoiceUnknown
+        digest = sale_digest(submission, self.content_key)
         day = business_date(submission.sold_at or self.clock())
         merchants = await self.directory.merchants({part.seller_tin for part in submission.parts}, day)
-        return SaleOrder(
-            client_id=client.client_id,
-            key=key,
-            content_hash=content_hash(body),
-            seller=client.seller,
-            terminal=pick_terminal(client, submission.terminal, key),
-            submission=submission,
-            priced=price(submission, merchants, rules=rules_on(day), day=day),
-        )
+        try:
+            priced = price(submission, merchants, rules=rules_on(day), day=day)
+        except Malformed:
+            before = await self._sold_before(client, key, digest)
+            if before is None:
+                raise
+            return before
+        terminal = await self.directory.terminal(client, submission.terminal, key)
+        return SaleOrder(client.client_id, key, digest, client.seller, terminal, submission, priced)
 
-    def void_order(self, client: Client, key: str, receipt: ReceiptId, body: VoidIn) -> VoidOrder:
-        """Answer the order to void a receipt of this client's seller. Raises `UnknownReceipt`."""
+    async def issue(self, order: SaleOrder | Sold) -> Sold:
+        """Wait until a judged receipt is durable. Raises the refusal that it ended with, or `Unavailable`."""
+        if isinstance(order, Sold):
+            return order
+        issued = await self._issue(order)
+        return Sold(issued, None if issued.repeated else order.priced.parts)
+
+    async def void(self, client: Client, key: str | None, receipt: ReceiptId, body: VoidIn) -> Issued:
+        """Void a receipt of this client's seller and wait until that is durable. Without a key of the client's own the
+        same reason again gets the first answer. Raises the refusal that it ended with, or `Unavailable`.
+        """
         if receipt.seller != client.seller:
             raise UnknownReceipt
-        named = receipt.terminal if receipt.terminal in client.terminals else None
-        return VoidOrder(
+        reason = reason_of(body)
+        own_key = f"void {receipt}" if key is None else key  # with a space, as no client's key can be
+        own_terminal = receipt.terminal in client.terminals
+        order = VoidOrder(
             client_id=client.client_id,
-            key=key,
-            content_hash=content_hash(body, str(receipt)),
+            key=own_key,
+            content_hash=void_digest(receipt, reason, self.content_key),
             seller=client.seller,
-            terminal=pick_terminal(client, named, key),
+            terminal=receipt.terminal if own_terminal else pick_terminal(client, own_key),
             receipt=receipt,
-            reason=body.reason,
+            reason=reason,
         )
+        try:
+            return await self._issue(order)
+        except KeyReused:
+            if key is None:
+                raise AlreadyVoid from None
+            raise
 
-    async def issue(self, order: Order) -> Issued:
-        """Wait until an order is durable. Raises the refusal or `Unavailable` that it ended with."""
+    async def _issue(self, order: Order) -> Issued:
         outcome = await self.pool.submit(order)
+        if isinstance(outcome, KeyReused):
+            raise KeyReused(field=await self._difference(order)) from None
         if isinstance(outcome, Refusal):
             raise outcome
         return outcome
+
+    async def _sold_before(self, client: Client, key: str, digest: bytes) -> Sold | None:
+        """Answer what was issued before for a submission that the rules of today refuse: a retry gets its first answer
+        whatever has changed since.
+        """
+        before = await self._before(client.seller, client.client_id, key)
+        if before is None or before[0].content_hash != digest:
+            return None
+        stored = before[1]
+        root = (await issuing.find_receipts(self.database, [stored.root_key]))[stored.root_key]
+        return Sold(Issued(stored, root.receipt_hash, repeated=True), None)
+
+    async def _difference(self, order: Order) -> str:
+        before = await self._before(order.seller, order.client_id, order.key)
+        assert before is not None
+        known, stored = before
+        return first_difference(
+            order, stored, content_hash=known.content_hash, digest=lambda said: sale_digest(said, self.content_key)
+        )
+
+    async def _before(self, seller: int, client_id: str, key: str) -> tuple[KnownKey, StoredReceipt] | None:
+        """Answer what a key was used for."""
+        month = Month.of(self.real_clock())
+        with reaching_database():
+            known = await issuing.find_keys(
+                self.database, [(seller, client_id, key)], month.year * 12 + month.number - 1
+            )
+            if (client_id, key) not in known:
+                return None
+            used = known[client_id, key]
+            return used, (await issuing.find_receipts(self.database, [used.receipt]))[used.receipt]
+
+
+def _ended(pool: Pool, sequencer: "asyncio.Task[None]") -> None:
+    """Let nobody wait for a sequencer that is no more."""
+    error = None if sequencer.cancelled() else sequencer.exception()
+    if error is not None:
+        structlog.get_logger().critical("sequencer_ended", exc_info=error)
+        pool.give_up()
 
 
 def gateway_of(app: Any) -> Gateway:
@@ -112,12 +202,3 @@ def gateway_of(app: Any) -> Gateway:
     gateway = app.state.gateway
     assert isinstance(gateway, Gateway)
     return gateway
-
-
-def require_key(value: str | None) -> str:
-    """Read an `Idempotency-Key`. Raises `Malformed`."""
-    if value is None:
-        raise Malformed(Fault("idempotency_key_missing", "/Idempotency-Key", "a key of your own for each sale"))
-    if not (1 <= len(value) <= 128 and all("!" <= character <= "~" for character in value)):  # noqa: PLR2004 - as Key
-        raise Malformed(Fault("key_form", "/Idempotency-Key", "1 to 128 printable ASCII characters"))
-    return value

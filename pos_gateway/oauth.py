@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
+import msgspec
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
-from kernel.refusal import Fault, Malformed
+from pos_gateway.bodies import read_body
+from pos_gateway.failures import reaching_database
 from pos_gateway.gateway import gateway_of
 from receipts.store import reading
+from runtime.settings import Settings
 from runtime.tokens.assertion import (
     FORM_MAX,
     ClientRefused,
@@ -18,12 +21,14 @@ from runtime.tokens.assertion import (
     oauth_problem,
     read_form,
 )
+from runtime.tokens.dev_issuer import is_loopback
 from runtime.tokens.store import StoredJti
 
 TOKEN_PATH = "/v1/oauth/token"  # noqa: S105 - a path
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
-async def post_token(request: Request) -> JSONResponse:
+async def post_token(request: Request) -> Response:
     """Check a client assertion and answer an access token, or an OAuth error (RFC 6749, 5.2)."""
     gateway = gateway_of(request.app)
 
@@ -31,24 +36,35 @@ async def post_token(request: Request) -> JSONResponse:
         client = await reading.find_client(gateway.database, client_id)
         return [] if client is None else [client.public_key]
 
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > FORM_MAX:
-            raise Malformed(Fault("too_large", "", f"at most {FORM_MAX} bytes"))
+    form = await read_body(request, FORM_MAX)
     try:
-        answer = await exchange(
-            read_form(body),
-            token_urls={str(request.url_for("token")), TOKEN_PATH},
-            keys_of=keys_of,
-            seen=StoredJti(gateway.database),
-            tokens=gateway.tokens,
-            now=gateway.real_clock(),
-        )
+        with reaching_database():
+            answer = await exchange(
+                read_form(form),
+                token_urls=token_urls(request.app.state.settings, request.scope.get("server")),
+                keys_of=keys_of,
+                seen=StoredJti(gateway.database),
+                tokens=gateway.tokens,
+                now=gateway.real_clock(),
+            )
     except (TokenRequestInvalid, GrantUnsupported, ClientRefused) as refusal:
         problem = oauth_problem(refusal)
-        return JSONResponse(problem.body, problem.status, problem.headers)
-    return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+        return Response(problem.json(), problem.status, problem.headers, media_type="application/json")
+    return Response(msgspec.json.encode(answer), headers={"Cache-Control": "no-store"}, media_type="application/json")
+
+
+def token_urls(settings: Settings, listening: tuple[str, int | None] | None) -> set[str]:
+    """Answer the names of this endpoint that an assertion may be addressed to: the one that `barimt admin` prints, and
+    the socket's own. Never the one in the request's Host header: whoever was given an assertion that is addressed to
+    himself could send it on with his own name in that header.
+    """
+    places = {(settings.host, settings.port)}
+    if listening is not None and listening[1] is not None:
+        places.add((listening[0], listening[1]))
+    for host, port in tuple(places):
+        if is_loopback(host):
+            places |= {(name, port) for name in LOOPBACK}
+    return {f"http://{host}:{port}{TOKEN_PATH}" for host, port in places} | {TOKEN_PATH}
 
 
 TOKEN_ROUTE = Route(TOKEN_PATH, post_token, methods=["POST"], name="token")

@@ -7,10 +7,10 @@ The bound keeps the promise that nobody waits long: 4,096 receipts are about a s
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kernel.refusal import Refusal, Unavailable
-from receipts.orders import Order, Outcome
+from receipts.orders import Issued, Order, Outcome
 
 POOL_RECEIPTS_MAX = 4096
 
@@ -22,6 +22,10 @@ class OutcomeUnknown(Refusal):
     """
 
     code = "outcome_unknown"
+
+
+Result = Outcome | Exception
+"""How an order ended: issued, refused, or with an exception that is raised to whoever waits (mostly `Unavailable`)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,14 +52,15 @@ class Pool:
         return len(self._in_flight)
 
     async def submit(self, order: Order) -> Outcome:
-        """Wait in the pool for an order's outcome. The same client, key and content in flight share one outcome.
+        """Wait in the pool for an order's outcome. The same client, key and content in flight share one outcome, which
+        for all but the first is a repetition.
 
         Raises `Unavailable` when the pool is full or closed, and what the sequencer says of an order that failed.
         """
         name = (order.client_id, order.key)
         while (other := self._in_flight.get(name)) is not None:
             if other.order.content_hash == order.content_hash:
-                return await asyncio.shield(other.outcome)
+                return _repeated(await asyncio.shield(other.outcome))
             await asyncio.wait([other.outcome])
         self.require_room(1)
         waiting = Waiting(order, asyncio.get_running_loop().create_future())
@@ -78,19 +83,35 @@ class Pool:
             await self._arrived.wait()
         return [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
 
-    def settle(self, settled: Sequence[tuple[Waiting, Outcome | Unavailable]]) -> None:
-        """Hand out outcomes; `Unavailable` is raised to whoever waits."""
-        for waiting, outcome in settled:
+    def settle(self, settled: Sequence[tuple[Waiting, Result]]) -> None:
+        """Hand out outcomes; an exception that is no refusal is raised to whoever waits."""
+        for waiting, result in settled:
             del self._in_flight[waiting.order.client_id, waiting.order.key]
             if waiting.outcome.done():
                 continue
-            if isinstance(outcome, Unavailable):
-                waiting.outcome.set_exception(outcome)
-                waiting.outcome.exception()  # looked at: nobody may be waiting any more
+            if isinstance(result, Issued | Refusal):
+                waiting.outcome.set_result(result)
             else:
-                waiting.outcome.set_result(outcome)
+                waiting.outcome.set_exception(result)
+                waiting.outcome.exception()  # looked at: nobody may be waiting any more
+
+    def turn_away(self, unavailable: Unavailable) -> None:
+        """Refuse everything that waits and was not taken yet."""
+        turned = [(waiting, unavailable) for waiting in self._queue]
+        self._queue.clear()
+        self.settle(turned)
+
+    def give_up(self) -> None:
+        """Take nothing more and keep nobody waiting: what was not taken is not issued, of the rest nobody knows."""
+        self.close()
+        self.turn_away(Unavailable("no sequencer", retry_after_s=5))
+        self.settle([(waiting, OutcomeUnknown()) for waiting in self._in_flight.values()])
 
     def close(self) -> None:
         """Take nothing more; what waits is still issued."""
         self._closed = True
         self._arrived.set()
+
+
+def _repeated(outcome: Outcome) -> Outcome:
+    return replace(outcome, repeated=True) if isinstance(outcome, Issued) else outcome

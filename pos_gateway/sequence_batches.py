@@ -2,42 +2,59 @@
 
 Fault table:
 
-| what happened                        | what is done                                        | who is told what       |
-|--------------------------------------|-----------------------------------------------------|------------------------|
-| a rule refuses an order              | the others of the chunk are issued                  | its refusal            |
-| the database refuses the chunk       | each terminal's orders once more by themselves      | the guilty: 503        |
-| the database cannot be reached       | tried again for `PATIENCE_S`; nothing was committed | 503, not issued        |
-| the connection broke while committing | tried again: the keys tell whether it was committed | the outcome            |
-| the same, and the database stays away | nobody knows                                        | no answer              |
+| what happened                         | what is done                                         | who is told what      |
+|---------------------------------------|------------------------------------------------------|-----------------------|
+| a rule refuses an order               | the others of the chunk are issued                   | its refusal           |
+| the database refuses the chunk        | each terminal's orders once more by themselves       | the guilty: 503       |
+| something unforeseen                  | the same                                             | the guilty: 500       |
+| the connection broke before a commit  | terminal by terminal on a new one, for `PATIENCE_S`  | the outcome, else 503 |
+| the connection broke while committing | the same, for `UNKNOWN_PATIENCE_S`: the keys tell    | the outcome, else 504 |
+| the database stays away               | what waits is turned away, who comes gets one try    | 503, not issued       |
+
+503 always means that nothing was issued, 504 that nobody knows: the client asks again with the same key.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from itertools import groupby
 
 import asyncpg
 import structlog
 
-from kernel.clock import Clock, Month
-from kernel.refusal import Refusal, Unavailable
-from pos_gateway.pool import OutcomeUnknown, Pool
+from kernel.clock import Clock, Month, business_date
+from kernel.refusal import Refusal
+from pos_gateway.failures import is_lost, is_refused, unavailable
+from pos_gateway.pool import OutcomeUnknown, Pool, Result
 from receipts.issue_receipts import issue_receipts
-from receipts.orders import ChainKeys, Order, Outcome, SaleOrder
+from receipts.orders import ChainKeys, Order, Outcome
+from receipts.rules import rules_on
 from receipts.store.issuing import ensure_month
 
 CHUNK_RECEIPTS_MAX = 256
 """At some 150 µs a receipt a full chunk holds its locks for 40 ms."""
-PATIENCE_S = 10.0
-PAUSE_S = 0.25
-
-CONNECTION_LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
-DATABASE_REFUSED = (asyncpg.PostgresError,)
+CONNECT_S = 2.0
+PATIENCE_S = 2.0
+"""How long a chunk waits for a database that went away. A till is told within `PATIENCE_S + CONNECT_S` to try again."""
+UNKNOWN_PATIENCE_S = 10.0
+PAUSE_S = 0.1
 _log = structlog.get_logger()
-Result = Outcome | Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """How a transaction ended. `committing`: a commit was asked for, in this attempt or before, whose answer never
+    came.
+    """
+
+    results: Sequence[Result] = ()
+    error: BaseException | None = None
+    committing: bool = False
 
 
 class Sequencer:
-    """Issues the orders of one pool through one database pool, one transaction at a time."""
+    """Issues the orders of one pool, one transaction at a time, through one connection that it keeps."""
 
     def __init__(
         self,
@@ -56,98 +73,129 @@ class Sequencer:
         self._chain_keys = chain_keys
         self._observe = observe
         self._months: set[Month] = set()
+        self._connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None = None
+        self._committing = False
+        self._away = False
 
     async def run(self) -> None:
         """Issue until the pool is closed and empty."""
         loop = asyncio.get_running_loop()
-        while waiting := await self._pool.take(CHUNK_RECEIPTS_MAX):
-            began = loop.time()
-            results = await self._guarded([entry.order for entry in waiting])
-            self._pool.settle(list(zip(waiting, results, strict=True)))
-            self._observe(len(waiting), loop.time() - began)
-
-    async def _guarded(self, orders: Sequence[Order]) -> Sequence[Result]:
-        """Issue, and outlive what nobody foresaw: its orders' outcome is then unknown, and the next chunk is issued."""
         try:
-            return await self._issue(orders)
-        except Exception as error:  # noqa: BLE001 - a sequencer that ends would leave every till waiting for ever
-            _log.error("chunk_broke", receipts=len(orders), exc_info=error)
-            return [OutcomeUnknown()] * len(orders)
+            while waiting := await self._pool.take(CHUNK_RECEIPTS_MAX):
+                began = loop.time()
+                results = await self._issue([entry.order for entry in waiting])
+                self._pool.settle(list(zip(waiting, results, strict=True)))
+                self._observe(len(waiting), loop.time() - began)
+        finally:
+            await self._disconnect()
 
     async def _issue(self, orders: Sequence[Order]) -> Sequence[Result]:
-        attempt = _Attempt()
-        try:
-            return await self._transaction(orders, attempt)
-        except (*CONNECTION_LOST, *DATABASE_REFUSED) as error:
-            _log.warning("chunk_failed", receipts=len(orders), error=type(error).__name__)
-        by_terminal = sorted(range(len(orders)), key=lambda at: (orders[at].seller, orders[at].terminal))
+        """Issue a chunk: in one transaction, and when that fails terminal by terminal."""
+        attempt = await self._attempt(orders)
+        if attempt.error is None:
+            self._away = False
+            return attempt.results
+        _log.warning("chunk_failed", receipts=len(orders), error=type(attempt.error).__name__)
+        if self._away and is_lost(attempt.error) and not attempt.committing:
+            self._pool.turn_away(unavailable())
+            return _verdicts(attempt, len(orders))
+        failed_at = asyncio.get_running_loop().time()
         results: dict[int, Result] = {}
-        for _, group in groupby(by_terminal, key=lambda at: (orders[at].seller, orders[at].terminal)):
-            places = sorted(group)
-            outcome = await self._issue_again([orders[at] for at in places], _Attempt(committing=attempt.committing))
+        for places in _by_terminal(orders):
+            outcome = await self._insist([orders[at] for at in places], attempt, failed_at)
             results.update(zip(places, outcome, strict=True))
         return [results[at] for at in range(len(orders))]
 
-    async def _issue_again(self, orders: Sequence[Order], attempt: "_Attempt") -> Sequence[Result]:
+    async def _insist(self, orders: Sequence[Order], failed: _Attempt, failed_at: float) -> Sequence[Result]:
+        """Try a terminal's orders again until the database answers, or patience ends."""
         loop = asyncio.get_running_loop()
-        patience_ends = loop.time() + PATIENCE_S
+        patience_s = UNKNOWN_PATIENCE_S if failed.committing else PATIENCE_S
         while True:
-            try:
-                return await self._transaction(orders, attempt)
-            except CONNECTION_LOST as error:
-                if loop.time() > patience_ends:
-                    _log.error("database_away", error=type(error).__name__, unknown=attempt.committing)
-                    break
-                await asyncio.sleep(PAUSE_S)
-            except DATABASE_REFUSED as error:
-                _log.error("group_failed", receipts=len(orders), error=type(error).__name__, sqlstate=error.sqlstate)
-                break
-        if attempt.committing:
-            return [OutcomeUnknown()] * len(orders)
-        return [Unavailable("database", retry_after_s=2)] * len(orders)
+            attempt = await self._attempt(orders, committing=failed.committing)
+            if attempt.error is None:
+                self._away = False
+                return attempt.results
+            self._away = is_lost(attempt.error) and loop.time() - failed_at >= PATIENCE_S
+            if self._away:
+                self._pool.turn_away(unavailable())
+            if not is_lost(attempt.error) or loop.time() - failed_at >= patience_s:
+                _log.error("group_failed", receipts=len(orders), unknown=attempt.committing, exc_info=attempt.error)
+                return _verdicts(attempt, len(orders))
+            await asyncio.sleep(PAUSE_S)
 
-    async def _transaction(self, orders: Sequence[Order], attempt: "_Attempt") -> Sequence[Outcome]:
-        async with self._database.acquire(timeout=PATIENCE_S) as connection:
-            month = Month.of(self._real_clock())
-            await self._ensure_months(connection, {month, Month.of(self._clock()), *_months_of(orders)})
-            transaction = connection.transaction()
-            await transaction.start()
-            try:
-                outcomes = await issue_receipts(
-                    connection, self._clock, orders=orders, chain_keys=self._chain_keys, received_month=month
-                )
-            except BaseException:
-                await _roll_back(transaction)
-                raise
-            if all(isinstance(outcome, Refusal) or outcome.repeated for outcome in outcomes):
-                await transaction.commit()
-                return outcomes
-            attempt.committing = True
-            await transaction.commit()
-            return outcomes
+    async def _attempt(self, orders: Sequence[Order], *, committing: bool = False) -> _Attempt:
+        """Run one transaction in a task of its own, so that nothing that goes wrong in it ends the sequencer."""
+        self._committing = False
+        issuing = asyncio.create_task(self._transaction(orders))
+        await asyncio.wait([issuing])
+        error = issuing.exception()
+        if error is None:
+            return _Attempt(issuing.result())
+        await self._disconnect()
+        return _Attempt(error=error, committing=committing or (self._committing and not is_refused(error)))
 
-    async def _ensure_months(self, connection: "asyncpg.Connection[asyncpg.Record]", months: set[Month]) -> None:
-        for month in sorted(months - self._months):
+    async def _transaction(self, orders: Sequence[Order]) -> Sequence[Outcome]:
+        connection = await self._connected()
+        month = Month.of(self._real_clock())
+        await self._ensure_months(connection, month)
+        transaction = connection.transaction()
+        await transaction.start()
+        outcomes = await issue_receipts(
+            connection, self._clock, orders=orders, chain_keys=self._chain_keys, received_month=month
+        )
+        self._committing = not all(isinstance(outcome, Refusal) or outcome.repeated for outcome in outcomes)
+        await transaction.commit()
+        return outcomes
+
+    async def _connected(self) -> "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]":
+        if self._connection is None or not _is_open(self._connection):
+            await self._disconnect()
+            self._connection = await self._database.acquire(timeout=CONNECT_S)
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        """Give the connection up. It is cut, not reset: the server rolls back whatever was open."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if _is_open(connection):
+                connection.terminate()
+            await self._database.release(connection)
+
+    async def _ensure_months(
+        self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", received: Month
+    ) -> None:
+        """Make the partitions that may be needed now: of every time that `sold_at` may state, and no others."""
+        now = self._clock()
+        rules = rules_on(business_date(now))
+        earliest = Month.of(now - timedelta(hours=rules.late_issue_hours))
+        latest = Month.of(now + timedelta(seconds=rules.clock_ahead_seconds))
+        for month in sorted({received, earliest, Month.of(now), latest} - self._months):
             await ensure_month(connection, month)
             self._months.add(month)
 
 
-class _Attempt:
-    """Whether a commit was asked for whose answer never came."""
-
-    __slots__ = ("committing",)
-
-    def __init__(self, *, committing: bool = False) -> None:
-        self.committing = committing
-
-
-async def _roll_back(transaction: asyncpg.transaction.Transaction) -> None:
+def _is_open(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> bool:
     try:
-        await transaction.rollback()
-    except CONNECTION_LOST:
-        _log.warning("rollback_lost")  # the server rolls back by itself
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        return False  # the pool has noticed before us and taken it back
 
 
-def _months_of(orders: Sequence[Order]) -> set[Month]:
-    stated = [order.submission.sold_at for order in orders if isinstance(order, SaleOrder)]
-    return {Month.of(sold_at) for sold_at in stated if sold_at is not None}
+def _verdicts(attempt: _Attempt, orders: int) -> Sequence[Result]:
+    """Answer what is said of orders whose last attempt failed."""
+    error = attempt.error
+    if attempt.committing:
+        return [OutcomeUnknown()] * orders
+    if isinstance(error, Exception) and not is_lost(error) and not is_refused(error):
+        return [error] * orders
+    return [unavailable()] * orders
+
+
+def _by_terminal(orders: Sequence[Order]) -> Iterator[list[int]]:
+    """Answer the places of each terminal's orders, in the order in which they came."""
+
+    def terminal(at: int) -> tuple[int, int]:
+        return orders[at].seller, orders[at].terminal
+
+    for _, places in groupby(sorted(range(len(orders)), key=terminal), key=terminal):
+        yield list(places)

@@ -4,8 +4,7 @@ A body is decoded by msgspec in one pass; when that fails, `faults_in` walks the
 and names every fault at once, so the fast path and the explanation can never disagree on what is well formed.
 """
 
-from collections.abc import Callable
-from hashlib import sha256
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -25,11 +24,14 @@ RECEIPT_BYTES_MAX = 256 * 1024
 BATCH_BYTES_MAX = 8 * 1024 * 1024
 BATCH_LINES_MAX = 1000
 PAYMENTS_MAX = 32
+KEY_MAX = 128
+NAME_MAX, UNIT_MAX, REFERENCE_MAX, REASON_MAX = 255, 32, 64, 255
+"""Characters, before and after Unicode's canonical form NFC is taken."""
 
 Tin = Annotated[str, form(r"\A(?!99[0-9]{10}\Z)[0-9]{11,14}\Z", "tin_form", "11 to 14 digits")]
 Amount = Annotated[int, Meta(ge=0, le=MONGO_MAX)]
-Name = Annotated[str, Meta(min_length=1, max_length=255)]
-Unit = Annotated[str, Meta(min_length=1, max_length=32)]
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_MAX)]
+Unit = Annotated[str, Meta(min_length=1, max_length=UNIT_MAX)]
 Reference = Annotated[str, form(r"\A[^\x00-\x1f\x7f]{1,64}\Z", "reference_form", "1 to 64 characters, no control ones")]
 Terminal = Annotated[str, form(r"\A[0-9]{8}\Z", "terminal_form", "8 digits, as 10012619")]
 Branch = Annotated[str, form(r"\A[0-9]{3}\Z", "branch_form", "3 digits, as 001")]
@@ -130,32 +132,64 @@ read_void: Callable[[bytes], VoidIn] = _reader(VoidIn)
 """Read the body of a void. Raises `Malformed` with every fault."""
 
 
-def content_hash(body: Struct, *more: str) -> bytes:
-    """Answer the digest of a request's content after parsing: spaces, key order and absent defaults do not count."""
-    return sha256(msgspec.json.encode((body, more))).digest()
-
-
 def submission_of(body: ReceiptIn) -> Submission:
-    """Translate a well-formed body. Raises `Malformed` for a time that does not exist."""
-    sold_at = None if body.sold_at is None else parse_instant(body.sold_at, "/sold_at")
-    if body.corrects is not None and body.type.endswith("_INVOICE"):
-        raise Malformed(Fault("corrects_invoice_type", "/type", "B2C_RECEIPT or B2B_RECEIPT for a correction"))
+    """Translate a well-formed body. Raises `Malformed` with what its declaration cannot say: a time that does not
+    exist, text with U+0000 or that its canonical form makes longer than allowed, a correction by an invoice.
+    """
+    faults: list[Fault] = []
+    sold_at = None
+    try:
+        sold_at = None if body.sold_at is None else parse_instant(body.sold_at, "/sold_at")
+    except Malformed as malformed:
+        faults += malformed.faults
+    reference = None if body.reference is None else canonical_text(body.reference)
+    parts = tuple([_part(part, body.seller_tin) for part in body.parts])
+    faults += _more_faults(body, reference, parts)
+    if faults:
+        raise Malformed(*faults)
     return Submission(
         nature=_nature(body),
         business=body.type.startswith("B2B"),
         seller_tin=body.seller_tin,
-        parts=tuple(_part(part, body.seller_tin) for part in body.parts),
-        payments=tuple(Payment(payment.method, payment.amount_mongo) for payment in body.payments),
+        parts=parts,
+        payments=tuple([Payment(payment.method, payment.amount_mongo) for payment in body.payments]),
         terminal=None if body.terminal is None else int(body.terminal),
         branch=None if body.branch is None else int(body.branch),
         district=body.district,
         sold_at=sold_at,
-        reference=None if body.reference is None else canonical_text(body.reference),
+        reference=reference,
         buyer_tin=body.buyer_tin,
         consumer_no=None if body.consumer_no is None else int(body.consumer_no),
         corrects=None if body.corrects is None else ReceiptId.parse(body.corrects),
         pays_invoice=None if body.pays_invoice is None else ReceiptId.parse(body.pays_invoice),
     )
+
+
+def _more_faults(body: ReceiptIn, reference: str | None, parts: tuple[StatedPart, ...]) -> Iterator[Fault]:
+    if body.corrects is not None and body.type.endswith("_INVOICE"):
+        yield Fault("corrects_invoice_type", "/type", "B2C_RECEIPT or B2B_RECEIPT for a correction")
+    if reference is not None and len(reference) > REFERENCE_MAX:
+        yield Fault("too_long", "/reference", f"at most {REFERENCE_MAX}")
+    for at, part in enumerate(parts):
+        for line_at, line in enumerate(part.lines):
+            if len(line.name) > NAME_MAX or "\0" in line.name:
+                yield _text_fault(f"/parts/{at}/lines/{line_at}/name", line.name, NAME_MAX)
+            if len(line.unit) > UNIT_MAX or "\0" in line.unit:
+                yield _text_fault(f"/parts/{at}/lines/{line_at}/unit", line.unit, UNIT_MAX)
+
+
+def _text_fault(path: str, text: str, most: int) -> Fault:
+    if "\0" in text:
+        return Fault("wrong_form", path, "text without U+0000")
+    return Fault("too_long", path, f"at most {most}, in Unicode's form NFC")
+
+
+def reason_of(body: VoidIn) -> str:
+    """Answer the canonical text of a void's reason. Raises `Malformed` where that is too long."""
+    reason = canonical_text(body.reason)
+    if len(reason) > REASON_MAX:
+        raise Malformed(Fault("too_long", "/reason", f"at most {REASON_MAX}"))
+    return reason
 
 
 def _nature(body: ReceiptIn) -> Nature:

@@ -1,0 +1,52 @@
+"""How a database can fail us: it is away, or it says no. What is said to whoever waits follows from that."""
+
+import contextlib
+from collections.abc import Iterator
+
+import asyncpg
+
+from kernel.refusal import Unavailable
+
+RETRY_AFTER_S = 2
+_LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.exceptions.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.exceptions.IdleSessionTimeoutError,
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
+)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection is gone, or none can be had: another attempt on another connection may succeed.
+
+    asyncpg calls a value that no column can hold an interface error too; that one fails on every connection. What it
+    calls internal happens when a connection dies in the middle of its beginning.
+    """
+    return isinstance(error, _LOST) and not isinstance(error, ValueError)
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether the server answered and said no: the same would fail again, and nothing was stored."""
+    return isinstance(error, asyncpg.PostgresError) and not is_lost(error)
+
+
+def unavailable() -> Unavailable:
+    """What is said when the database did not do its part: nothing was issued."""
+    return Unavailable("database", retry_after_s=RETRY_AFTER_S)
+
+
+@contextlib.contextmanager
+def reaching_database() -> Iterator[None]:
+    """Turn a database that is away, while something is looked up, into `Unavailable`."""
+    try:
+        yield
+    except (*_LOST, asyncpg.PostgresError) as error:
+        if isinstance(error, ValueError):
+            raise
+        raise unavailable() from error

@@ -1,0 +1,127 @@
+"""What a till may ask of its seller's receipts: ordinary routes."""
+
+import re
+from collections.abc import Sequence
+from datetime import date as calendar_date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from kernel.canonical import canonical_text
+from kernel.clock import DAY_ZERO
+from kernel.identity import parse_terminal
+from kernel.refusal import Fault, Malformed
+from pos_gateway.answers import stored_answer
+from pos_gateway.bodies import parse_key
+from pos_gateway.gateway import gateway_of
+from receipts import qr_image
+from receipts.ids import NUMBERS_A_DAY, ReceiptId
+from receipts.issue_receipts import receipt_key
+from receipts.orders import UnknownReceipt
+from receipts.qr import encode_text
+from receipts.receipt import Nature
+from receipts.store import issuing, reading
+from receipts.store.reading import Client
+from receipts.stored import StoredReceipt
+
+LISTED_MAX = 500
+router = APIRouter(prefix="/v1/receipts", tags=["receipts"])
+
+
+async def _caller(request: Request) -> Client:
+    return await gateway_of(request.app).authenticate(request.headers.get("authorization"))
+
+
+Caller = Annotated[Client, Depends(_caller)]
+
+
+@router.get("", summary="Was my sale issued? What did a terminal issue on a day?")
+async def find_receipts(
+    request: Request,
+    caller: Caller,
+    key: Annotated[str | None, Query(max_length=128)] = None,
+    reference: Annotated[str | None, Query(max_length=64)] = None,
+    terminal: Annotated[str | None, Query(max_length=8)] = None,
+    date: Annotated[str | None, Query(max_length=10, description="Ulaanbaatar, as 2017-03-01")] = None,
+    after: Annotated[int, Query(ge=0, le=NUMBERS_A_DAY, description="continue after this number of the day")] = 0,
+) -> dict[str, Any]:
+    """Look receipts up by idempotency key, by the till's own reference, or by terminal and day with its totals."""
+    database = gateway_of(request.app).database
+    match key, reference, terminal, date:
+        case str(), None, None, None:
+            found = await reading.find_by_key(database, caller.seller, caller.client_id, parse_key(key, "/key"))
+            return {"receipts": await _answers(database, [] if found is None else [found])}
+        case None, str(), None, None:
+            wanted = _reference(reference)
+            return {
+                "receipts": await _answers(database, await reading.find_by_reference(database, caller.seller, wanted))
+            }
+        case None, None, str(), str():
+            return await _day(database, caller, terminal, _parse_date(date), after)
+        case None, None, _, _:
+            raise Malformed(Fault("missing_field", "/key", "key, or reference, or terminal and date"))
+        case _:
+            raise Malformed(Fault("query_ambiguous", "/key", "key, or reference, or terminal and date"))
+
+
+async def _day(database: Any, caller: Client, terminal: str, day: calendar_date, after: int) -> dict[str, Any]:
+    at = (caller.seller, parse_terminal(terminal), (day - DAY_ZERO).days, after)
+    receipts, totals = await reading.list_day(database, at, LISTED_MAX)
+    return {
+        "date": day.isoformat(),
+        "terminal": terminal,
+        "totals": [{**row, "nature": Nature(row["nature"]).name} for row in totals],
+        "receipts": await _answers(database, receipts),
+        "next_after": receipts[-1].number + 1 if len(receipts) == LISTED_MAX else None,
+    }
+
+
+def _reference(text: str) -> str:
+    if "\0" in text:
+        raise Malformed(Fault("reference_form", "/reference", "1 to 64 characters, no control ones"))
+    return canonical_text(text)
+
+
+def _parse_date(text: str) -> calendar_date:
+    try:
+        if re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", text):
+            return calendar_date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise Malformed(Fault("date_form", "/date", "YYYY-MM-DD, as 2017-03-01"))
+
+
+@router.get("/{id}", summary="A receipt of this seller")
+async def get_receipt(request: Request, id: str, caller: Caller) -> dict[str, Any]:  # noqa: A002 - the path's name
+    """Answer a stored receipt with its lines."""
+    database = gateway_of(request.app).database
+    return (await _answers(database, [await _own(request, id, caller)]))[0]
+
+
+@router.get("/{id}/qr.png", summary="The receipt's QR code as a picture", response_class=Response)
+async def get_png(request: Request, id: str, caller: Caller) -> Response:  # noqa: A002 - the path's name
+    """Answer the QR code as PNG."""
+    receipt = await _own(request, id, caller)
+    return Response(qr_image.qr_png(encode_text(receipt.cose)), media_type="image/png")
+
+
+@router.get("/{id}/qr.svg", summary="The receipt's QR code as a drawing", response_class=Response)
+async def get_svg(request: Request, id: str, caller: Caller) -> Response:  # noqa: A002 - the path's name
+    """Answer the QR code as SVG."""
+    receipt = await _own(request, id, caller)
+    return Response(qr_image.qr_svg(encode_text(receipt.cose)), media_type="image/svg+xml")
+
+
+async def _own(request: Request, text: str, caller: Client) -> StoredReceipt:
+    receipt_id = ReceiptId.parse(text)
+    found = await issuing.find_receipts(gateway_of(request.app).database, [receipt_key(receipt_id)])
+    receipt = found.get(receipt_key(receipt_id))
+    if receipt is None or receipt.id != receipt_id or receipt_id.seller != caller.seller:
+        raise UnknownReceipt
+    return receipt
+
+
+async def _answers(database: Any, receipts: Sequence[StoredReceipt]) -> list[dict[str, Any]]:
+    roots = await issuing.find_receipts(database, {receipt.root_key for receipt in receipts})
+    return [stored_answer(receipt, roots[receipt.root_key].receipt_hash) for receipt in receipts]
