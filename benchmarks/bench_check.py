@@ -108,7 +108,7 @@ async def _issue(on: Opened, shops: list[Merchant], receipts: int) -> None:
     async with await on.database.pool(Role.GATEWAY, min_size=1, max_size=1) as pool, pool.acquire() as connection:
         await issuing.ensure_month(connection, month)
         issue = partial(
-            issue_receipts, connection, on.clock,
+            issue_receipts, issuing.PostgresIssuing(connection), on.clock,
             chain_keys=chain_keys(Authority.open(on.data_dir.keys)), received_month=month,
         )  # fmt: skip
         for first in range(0, receipts, CHUNK):

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import asyncpg
 
-from kernel.refusal import Unavailable
+from pos_gateway.transactions import Lost, Refused, unavailable
 
-RETRY_AFTER_S = 2
 _LOST = (
     OSError,
     asyncpg.InterfaceError,
@@ -31,14 +30,17 @@ def is_lost(error: BaseException) -> bool:
     return isinstance(error, _LOST) and not isinstance(error, ValueError)
 
 
-def is_refused(error: BaseException) -> bool:
-    """Whether the server answered and said no: the same would fail again, and nothing was stored."""
-    return isinstance(error, asyncpg.PostgresError) and not is_lost(error)
-
-
-def unavailable() -> Unavailable:
-    """What is said when the database did not do its part: nothing was issued."""
-    return Unavailable("database", retry_after_s=RETRY_AFTER_S)
+@contextlib.contextmanager
+def in_our_words() -> Iterator[None]:
+    """Turn what the database does to a transaction into `Lost` and `Refused`, and let everything else pass."""
+    try:
+        yield
+    except (*_LOST, asyncpg.PostgresError) as error:
+        if is_lost(error):
+            raise Lost from error
+        if isinstance(error, asyncpg.PostgresError):
+            raise Refused from error
+        raise
 
 
 @contextlib.contextmanager

@@ -15,11 +15,13 @@ from kernel.refusal import Malformed, Refusal
 from pos_gateway.content import digest_key, first_difference, sale_digest, void_digest
 from pos_gateway.directory import Directory, WrongSeller, pick_terminal
 from pos_gateway.failures import reaching_database
+from pos_gateway.keep_connection import KeptConnection
 from pos_gateway.pool import Pool
 from pos_gateway.sequence_batches import Sequencer
 from pos_gateway.wire import ReceiptIn, VoidIn, reason_of, submission_of
 from receipts.document import Part
 from receipts.ids import ReceiptId
+from receipts.issuing import KnownKey
 from receipts.orders import (
     AlreadyVoid,
     ChainKeys,
@@ -33,7 +35,6 @@ from receipts.orders import (
 )
 from receipts.rules import rules_on
 from receipts.store import issuing
-from receipts.store.issuing import KnownKey
 from receipts.store.reading import Client
 from receipts.stored import StoredReceipt
 from receipts.submission import price
@@ -77,7 +78,12 @@ class Gateway:
         directory = Directory(database, real_clock)
         pool = Pool()
         sequencer = Sequencer(
-            pool, database, clock=clock, real_clock=real_clock, chain_keys=chain_keys, observe=observe
+            pool,
+            KeptConnection(database),
+            clock=clock,
+            real_clock=real_clock,
+            chain_keys=chain_keys,
+            observe=observe,
         )
         running = asyncio.create_task(sequencer.run(), name="sequencer")
         running.add_done_callback(lambda ended: _ended(pool, ended))

@@ -20,23 +20,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 
-import asyncpg
 import structlog
 
 from kernel.clock import Clock, Month, business_date
 from kernel.refusal import Refusal
-from pos_gateway.failures import is_lost, is_refused, unavailable
 from pos_gateway.pool import OutcomeUnknown, Pool, Result
+from pos_gateway.transactions import Lost, Refused, Transactions, unavailable
 from receipts.issue_receipts import issue_receipts
 from receipts.orders import ChainKeys, Order, Outcome
 from receipts.rules import rules_on
-from receipts.store.issuing import ensure_month
 
 CHUNK_RECEIPTS_MAX = 256
 """At some 150 µs a receipt a full chunk holds its locks for 40 ms."""
-CONNECT_S = 2.0
 PATIENCE_S = 2.0
-"""How long a chunk waits for a database that went away. A till is told within `PATIENCE_S + CONNECT_S` to try again."""
+"""How long a chunk waits for a database that went away; to this comes the time that the last try to connect takes."""
 UNKNOWN_PATIENCE_S = 10.0
 PAUSE_S = 0.1
 _log = structlog.get_logger()
@@ -54,12 +51,12 @@ class _Attempt:
 
 
 class Sequencer:
-    """Issues the orders of one pool, one transaction at a time, through one connection that it keeps."""
+    """Issues the orders of one pool, one transaction at a time. Its time-outs run on the event loop's time."""
 
     def __init__(
         self,
         pool: Pool,
-        database: "asyncpg.Pool[asyncpg.Record]",
+        transactions: Transactions,
         *,
         clock: Clock,
         real_clock: Clock,
@@ -67,13 +64,11 @@ class Sequencer:
         observe: Callable[[int, float], None] = lambda _receipts, _seconds: None,
     ) -> None:
         self._pool = pool
-        self._database = database
+        self._transactions = transactions
         self._clock = clock
         self._real_clock = real_clock
         self._chain_keys = chain_keys
         self._observe = observe
-        self._months: set[Month] = set()
-        self._connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None = None
         self._committing = False
         self._away = False
 
@@ -87,7 +82,7 @@ class Sequencer:
                 self._pool.settle(list(zip(waiting, results, strict=True)))
                 self._observe(len(waiting), loop.time() - began)
         finally:
-            await self._disconnect()
+            await self._transactions.close()
 
     async def _issue(self, orders: Sequence[Order]) -> Sequence[Result]:
         """Issue a chunk: in one transaction, and when that fails terminal by terminal."""
@@ -95,8 +90,8 @@ class Sequencer:
         if attempt.error is None:
             self._away = False
             return attempt.results
-        _log.warning("chunk_failed", receipts=len(orders), error=type(attempt.error).__name__)
-        if self._away and is_lost(attempt.error) and not attempt.committing:
+        _log.warning("chunk_failed", receipts=len(orders), error=_name(attempt.error))
+        if self._away and isinstance(attempt.error, Lost) and not attempt.committing:
             self._pool.turn_away(unavailable())
             return _verdicts(attempt, len(orders))
         failed_at = asyncio.get_running_loop().time()
@@ -115,10 +110,11 @@ class Sequencer:
             if attempt.error is None:
                 self._away = False
                 return attempt.results
-            self._away = is_lost(attempt.error) and loop.time() - failed_at >= PATIENCE_S
+            lost = isinstance(attempt.error, Lost)
+            self._away = lost and loop.time() - failed_at >= PATIENCE_S
             if self._away:
                 self._pool.turn_away(unavailable())
-            if not is_lost(attempt.error) or loop.time() - failed_at >= patience_s:
+            if not lost or loop.time() - failed_at >= patience_s:
                 _log.error("group_failed", receipts=len(orders), unknown=attempt.committing, exc_info=attempt.error)
                 return _verdicts(attempt, len(orders))
             await asyncio.sleep(PAUSE_S)
@@ -131,54 +127,29 @@ class Sequencer:
         error = issuing.exception()
         if error is None:
             return _Attempt(issuing.result())
-        await self._disconnect()
-        return _Attempt(error=error, committing=committing or (self._committing and not is_refused(error)))
+        return _Attempt(error=error, committing=committing or (self._committing and not isinstance(error, Refused)))
 
     async def _transaction(self, orders: Sequence[Order]) -> Sequence[Outcome]:
-        connection = await self._connected()
-        month = Month.of(self._real_clock())
-        await self._ensure_months(connection, month)
-        transaction = connection.transaction()
-        await transaction.start()
-        outcomes = await issue_receipts(
-            connection, self._clock, orders=orders, chain_keys=self._chain_keys, received_month=month
-        )
-        self._committing = not all(isinstance(outcome, Refusal) or outcome.repeated for outcome in outcomes)
-        await transaction.commit()
+        received = Month.of(self._real_clock())
+        async with self._transactions.begin(self._months(received)) as issuing:
+            outcomes = await issue_receipts(
+                issuing, self._clock, orders=orders, chain_keys=self._chain_keys, received_month=received
+            )
+            self._committing = not all(isinstance(outcome, Refusal) or outcome.repeated for outcome in outcomes)
         return outcomes
 
-    async def _connected(self) -> "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]":
-        if self._connection is None or not _is_open(self._connection):
-            await self._disconnect()
-            self._connection = await self._database.acquire(timeout=CONNECT_S)
-        return self._connection
-
-    async def _disconnect(self) -> None:
-        """Give the connection up. It is cut, not reset: the server rolls back whatever was open."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            if _is_open(connection):
-                connection.terminate()
-            await self._database.release(connection)
-
-    async def _ensure_months(
-        self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", received: Month
-    ) -> None:
-        """Make the partitions that may be needed now: of every time that `sold_at` may state, and no others."""
+    def _months(self, received: Month) -> list[Month]:
+        """Answer the months whose partitions may be needed now: of every time that `sold_at` may state, no others."""
         now = self._clock()
         rules = rules_on(business_date(now))
         earliest = Month.of(now - timedelta(hours=rules.late_issue_hours))
         latest = Month.of(now + timedelta(seconds=rules.clock_ahead_seconds))
-        for month in sorted({received, earliest, Month.of(now), latest} - self._months):
-            await ensure_month(connection, month)
-            self._months.add(month)
+        return sorted({received, earliest, Month.of(now), latest})
 
 
-def _is_open(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> bool:
-    try:
-        return not connection.is_closed()
-    except asyncpg.InterfaceError:
-        return False  # the pool has noticed before us and taken it back
+def _name(error: BaseException) -> str:
+    """Answer what kind of error it was, below our own word for it."""
+    return type(error.__cause__ or error).__name__
 
 
 def _verdicts(attempt: _Attempt, orders: int) -> Sequence[Result]:
@@ -186,7 +157,7 @@ def _verdicts(attempt: _Attempt, orders: int) -> Sequence[Result]:
     error = attempt.error
     if attempt.committing:
         return [OutcomeUnknown()] * orders
-    if isinstance(error, Exception) and not is_lost(error) and not is_refused(error):
+    if isinstance(error, Exception) and not isinstance(error, Lost | Refused):
         return [error] * orders
     return [unavailable()] * orders
 

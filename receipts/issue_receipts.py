@@ -6,31 +6,28 @@ refusal and leave no trace; a database error belongs to the whole chunk and is t
 
 from collections.abc import Iterable, Sequence
 
-from asyncpg import Connection
-
 from kernel.clock import Clock, Month
 from kernel.refusal import Refusal
 from receipts.chunk import Bundle, Chunk, issue, repeat
 from receipts.ids import ReceiptId
+from receipts.issuing import Issuing, KnownKey
 from receipts.orders import ChainKeys, Order, Outcome, SaleOrder
-from receipts.store import issuing
-from receipts.store.issuing import KnownKey
 from receipts.stored import ReceiptKey, StoredReceipt
 
 
 async def issue_receipts(
-    connection: Connection, clock: Clock, *, orders: Sequence[Order], chain_keys: ChainKeys, received_month: Month
+    issuing: Issuing, clock: Clock, *, orders: Sequence[Order], chain_keys: ChainKeys, received_month: Month
 ) -> list[Outcome]:
     """Issue every order of a chunk that no rule refuses, and answer the outcomes in the order of the orders.
 
     Two orders of one chunk never share client and key (the pool sees to it). Requires an open transaction.
     """
-    chains = await issuing.lock_chains(connection, {(order.seller, order.terminal) for order in orders})
+    chains = await issuing.lock_chains({(order.seller, order.terminal) for order in orders})
     month = received_month.year * 12 + received_month.number - 1
-    known = await issuing.find_keys(connection, {(o.seller, o.client_id, o.key) for o in orders}, month)
+    known = await issuing.find_keys({(o.seller, o.client_id, o.key) for o in orders}, month)
     chunk = Chunk(clock(), chain_keys, chains)
-    await _load_bundles(connection, chunk, [order for order in orders if (order.client_id, order.key) not in known])
-    repeated = await _load_repeated(connection, known.values())
+    await _load_bundles(issuing, chunk, [order for order in orders if (order.client_id, order.key) not in known])
+    repeated = await _load_repeated(issuing, known.values())
     outcomes: list[Outcome] = []
     for order in orders:
         before = known.get((order.client_id, order.key))
@@ -41,20 +38,21 @@ async def issue_receipts(
                 outcomes.append(repeat(order, before.content_hash, *repeated[before.receipt]))
         except Refusal as refusal:
             outcomes.append(refusal)
-    await _store(connection, chunk, month)
+    if chunk.receipts:
+        await issuing.add(chunk, month)
     return outcomes
 
 
-async def _load_bundles(connection: Connection, chunk: Chunk, orders: Sequence[Order]) -> None:
+async def _load_bundles(issuing: Issuing, chunk: Chunk, orders: Sequence[Order]) -> None:
     named = {receipt_id for receipt_id in map(_predecessor, orders) if receipt_id is not None}
-    found = await _find(connection, named)
-    roots = await issuing.find_receipts(connection, {receipt.root_key for receipt in found.values()}, lock=True)
-    latest = await issuing.find_latest(connection, roots)
-    links = await issuing.find_receipts(connection, set(latest.values()))
+    found = await _find(issuing, named)
+    roots = await issuing.find_receipts({receipt.root_key for receipt in found.values()}, lock=True)
+    latest = await issuing.find_latest(roots)
+    links = await issuing.find_receipts(set(latest.values()))
     bundles = {key: Bundle(root, links[latest[key]] if key in latest else root) for key, root in roots.items()}
     chunk.bundles = {receipt_id: bundles[receipt.root_key] for receipt_id, receipt in found.items()}
     sales = [order.submission for order in orders if isinstance(order, SaleOrder)]
-    chunk.invoices = await _find(connection, {sale.pays_invoice for sale in sales if sale.pays_invoice is not None})
+    chunk.invoices = await _find(issuing, {sale.pays_invoice for sale in sales if sale.pays_invoice is not None})
 
 
 def _predecessor(order: Order) -> ReceiptId | None:
@@ -62,9 +60,9 @@ def _predecessor(order: Order) -> ReceiptId | None:
     return named if named is not None and named.seller == order.seller else None
 
 
-async def _find(connection: Connection, named: Iterable[ReceiptId]) -> dict[ReceiptId, StoredReceipt]:
+async def _find(issuing: Issuing, named: Iterable[ReceiptId]) -> dict[ReceiptId, StoredReceipt]:
     wanted = {receipt_key(receipt_id): receipt_id for receipt_id in named}
-    found = await issuing.find_receipts(connection, wanted)
+    found = await issuing.find_receipts(wanted)
     return {receipt.id: receipt for key, receipt in found.items() if receipt.id == wanted[key]}
 
 
@@ -73,21 +71,7 @@ def receipt_key(receipt_id: ReceiptId) -> ReceiptKey:
     return receipt_id.seller, receipt_id.terminal, receipt_id.day, receipt_id.number
 
 
-async def _load_repeated(
-    connection: Connection, known: Iterable[KnownKey]
-) -> dict[ReceiptKey, tuple[StoredReceipt, bytes]]:
-    receipts = await issuing.find_receipts(connection, {key.receipt for key in known})
-    roots = await issuing.find_receipts(connection, {receipt.root_key for receipt in receipts.values()})
+async def _load_repeated(issuing: Issuing, known: Iterable[KnownKey]) -> dict[ReceiptKey, tuple[StoredReceipt, bytes]]:
+    receipts = await issuing.find_receipts({key.receipt for key in known})
+    roots = await issuing.find_receipts({receipt.root_key for receipt in receipts.values()})
     return {key: (receipt, roots[receipt.root_key].receipt_hash) for key, receipt in receipts.items()}
-
-
-async def _store(connection: Connection, chunk: Chunk, received_month: int) -> None:
-    if not chunk.receipts:
-        return
-    await issuing.add_receipts(connection, chunk.receipts)
-    await issuing.move_chains(connection, list(chunk.heads.values()))
-    await issuing.add_keys(connection, chunk.keys, received_month)
-    if chunk.successors:
-        await issuing.add_successors(connection, chunk.successors)
-    if chunk.events:
-        await issuing.add_events(connection, chunk.events)

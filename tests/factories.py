@@ -31,6 +31,7 @@ from receipts.orders import Issued, SaleOrder, VoidOrder
 from receipts.receipt import Nature, TaxType, lottery_number
 from receipts.rules import rules_on
 from receipts.store import issuing
+from receipts.store.issuing import PostgresIssuing
 from receipts.stored import PartAmounts, StoredReceipt, stored_receipt
 from receipts.submission import Merchant, StatedPart, Submission, price
 from receipts.verification import Verified, verify_text
@@ -202,7 +203,7 @@ class World:
         month = Month.of(self.now)
         await issuing.ensure_month(connection, month)
         outcomes = await issue_receipts(
-            connection, self.clock, orders=orders, chain_keys=self.chain_key, received_month=month
+            PostgresIssuing(connection), self.clock, orders=orders, chain_keys=self.chain_key, received_month=month
         )
         for outcome in outcomes:
             if not isinstance(outcome, Issued):

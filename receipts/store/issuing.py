@@ -7,7 +7,8 @@ from asyncpg import Connection
 
 from kernel.clock import Month
 from receipts.chain import Head
-from receipts.chunk import Event, LockedChain, Successor
+from receipts.chunk import Chunk, Event, LockedChain, Successor
+from receipts.issuing import KnownKey
 from receipts.orders import Order
 from receipts.stored import ReceiptKey, StoredReceipt
 
@@ -67,11 +68,38 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 
 
 @dataclass(frozen=True, slots=True)
-class KnownKey:
-    """What an idempotency key was used for."""
+class PostgresIssuing:
+    """The statements of issuing on a connection with an open transaction."""
 
-    content_hash: bytes
-    receipt: ReceiptKey
+    connection: Connection
+
+    async def lock_chains(self, terminals: Iterable[tuple[int, int]]) -> dict[tuple[int, int], LockedChain]:
+        """Lock chains in one order (seller, terminal) until the end and answer where they stand."""
+        return await lock_chains(self.connection, terminals)
+
+    async def find_keys(
+        self, asked: Iterable[tuple[int, str, str]], received_month: int
+    ) -> dict[tuple[str, str], KnownKey]:
+        """Answer what idempotency keys (seller, client, key) were used for this month or last, by (client, key)."""
+        return await find_keys(self.connection, asked, received_month)
+
+    async def find_receipts(self, keys: Iterable[ReceiptKey], *, lock: bool = False) -> dict[ReceiptKey, StoredReceipt]:
+        """Answer receipts by primary key; with `lock` their rows are locked in the order of the key until the end."""
+        return await find_receipts(self.connection, keys, lock=lock)
+
+    async def find_latest(self, roots: Iterable[ReceiptKey]) -> dict[ReceiptKey, ReceiptKey]:
+        """Answer for each root that has successors the last link of its correction chain."""
+        return await find_latest(self.connection, roots)
+
+    async def add(self, chunk: Chunk, received_month: int) -> None:
+        """Store what a chunk gathered: receipts, heads, keys, successors and events."""
+        await add_receipts(self.connection, chunk.receipts)
+        await move_chains(self.connection, list(chunk.heads.values()))
+        await add_keys(self.connection, chunk.keys, received_month)
+        if chunk.successors:
+            await add_successors(self.connection, chunk.successors)
+        if chunk.events:
+            await add_events(self.connection, chunk.events)
 
 
 async def ensure_month(connection: Connection, month: Month) -> None:
