@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from barimt.authority import Authority, chain_keys
+from barimt.docs_page import OPENAPI_PATH, mount_docs
 from barimt.mounts import mount_faces
 from kernel.refusal import Unavailable
 from mobile_stub.app import Claims
@@ -53,10 +54,14 @@ def make_app(settings: Settings, database: Database, authority: Authority) -> Fa
         description="An open e-receipt, VAT-refund and receipt-lottery system.",
         responses=http_errors.PROBLEM_RESPONSES,
         lifespan=lifespan,
+        openapi_url=OPENAPI_PATH,
+        docs_url=None,  # ours needs no internet
+        redoc_url=None,
     )
     app.state.database = database
     app.state.settings = settings
     mount_faces(app)
+    mount_docs(app)
     _mount_health(app, registry)
     http_errors.install(app)
     for kind in DATABASE_AWAY:
