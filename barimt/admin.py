@@ -18,6 +18,7 @@ from barimt.authority import EPOCH, Authority, chain_keys
 from barimt.commands import DataDirOption, JsonOption
 from barimt.commands import err as _err
 from barimt.commands import out as _out
+from barimt.fetch_token import Enrolled, fetch_token
 from barimt.terminal_keys import make_client_key, read_public_pem
 from kernel.clock import Clock
 from kernel.identity import parse_terminal
@@ -32,6 +33,7 @@ from runtime.database import Role, open_database
 from runtime.settings import Settings, load_settings
 from runtime.tokens.bearer import Role as Person
 from runtime.tokens.dev_issuer import DevIssuer
+from runtime.unusable import Unusable
 
 TOKEN_LIFETIME = timedelta(days=30)
 IMPORT_BYTES_MAX = 64 * 1024 * 1024
@@ -209,6 +211,28 @@ def terminal_list(
         table.add_row(f"{row['terminal']:08d}", row["mode"], f"{row['branch']:03d}", row["client_id"],
                       f"{row['counter']:,}", format_mnt(row["turnover_mongo"]), str(row["last_issued_at"]))  # fmt: skip
     _out.print(table)
+
+
+@terminal_app.command("token")
+def terminal_token(
+    enrolled: Annotated[Path | None, typer.Argument(help="A file with what `terminal add --json` printed.")] = None,
+    client_id: Annotated[str | None, typer.Option(help="Instead of the file: the client.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Its private key; where `terminal add` put it.")] = None,
+    token_url: Annotated[str | None, typer.Option(help="Where the centre gives tokens.")] = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch a client's access token from the running centre and print it: for curl and the API's documentation."""
+    if enrolled is not None:
+        client = Enrolled.read(enrolled)
+    elif client_id is not None:
+        settings = load_settings(data_dir=data_dir)
+        kept = DataDir.make(settings.data_dir).folder("clients") / f"{client_id}.pem"
+        client = Enrolled(client_id, key_file or kept, token_url or _token_url(settings))
+    else:
+        raise Unusable("Name the file with what `barimt admin terminal add --json` printed, or --client-id")
+    token = fetch_token(client, real_now())
+    show({"token": token}, as_json=as_json, sentence=token)
 
 
 @consumer_app.command("add")
