@@ -1,0 +1,77 @@
+"""Sellers with a till each, enrolled as an administrator does it, and the load plan with which they post."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import httpx2
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from barimt.authority import EPOCH, Authority, chain_keys
+from barimt.demo.till_client import TillClient
+from benchmarks.till_requests import LoadPlan, TillSeat, receipt_body
+from receipts.enrol import NewSeller, NewTerminal, add_client, add_seller, add_terminal
+from runtime.clock import business_clock
+from runtime.data_dir import DataDir
+from runtime.database import Database, Role, join_database
+from runtime.settings import load_settings
+
+TILLS = 64
+ONE = 10**9
+"""A number of a body that lies beyond those of load clients."""
+
+
+def enrol(data_dir: Path, port: int, tills: int = TILLS) -> LoadPlan:
+    """Enrol sellers with a client and a terminal each at the centre that serves `data_dir`, and fetch their tokens."""
+    with join_database(load_settings(data_dir=data_dir, port=port)) as database:
+        seats = _add_tills(database, Authority.open(DataDir.make(data_dir).keys), data_dir.parent, tills)
+    tokens = asyncio.run(_tokens(f"http://127.0.0.1:{port}", data_dir.parent, seats))
+    return LoadPlan("127.0.0.1", port, tuple(TillSeat(token, *seat) for token, seat in zip(tokens, seats, strict=True)))
+
+
+def post_one(plan: LoadPlan) -> bytes:
+    """Post one receipt, which no load client posts, and answer the answer's body."""
+    seat = plan.seats[0]
+    headers = {"Authorization": f"Bearer {seat.token}", "Idempotency-Key": "one"}
+    url = f"http://{plan.host}:{plan.port}/v1/receipts"
+    answer = httpx2.post(url, content=receipt_body(seat, ONE), headers=headers, timeout=60)
+    answer.raise_for_status()
+    return answer.content
+
+
+def _add_tills(database: Database, authority: Authority, folder: Path, tills: int) -> list[tuple[str, str]]:
+    added, clock = [], business_clock(None)
+    with database.transaction(Role.JOBS) as connection:
+        for number in range(1, tills + 1):
+            tin, terminal = f"{37_900_000_000 + number}", 10_000_000 + number
+            seller = NewSeller(tin, f"Дэлгүүр {number}", "4711", "2501", vat_registered_from=date(2016, 1, 1))
+            add_seller(connection, clock, seller=seller)
+            add_client(connection, clock, client_id=tin, seller_tin=tin, public_key=_make_key(folder, tin))
+            new = NewTerminal(tin, terminal, tin, "gateway", 1, "2501")
+            add_terminal(connection, clock, terminal=new, epoch=EPOCH, chain_key=chain_keys(authority))
+            added.append((tin, f"{terminal:08d}"))
+    return added
+
+
+def _make_key(folder: Path, name: str) -> str:
+    key = Ed25519PrivateKey.generate()
+    path = folder / f"{name}.key"
+    path.touch(mode=0o600)
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    public = key.public_key()
+    return public.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()  # fmt: skip
+
+
+async def _tokens(url: str, folder: Path, seats: Sequence[tuple[str, str]]) -> list[str]:
+    async with httpx2.AsyncClient(base_url=url, timeout=60) as http:
+        tokens = []
+        for tin, _ in seats:
+            till = TillClient(http, tin, folder / f"{tin}.key", f"{url}/v1/oauth/token")
+            tokens.append((await till.headers())["Authorization"].removeprefix("Bearer "))
+        return tokens
