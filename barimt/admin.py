@@ -14,11 +14,12 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from barimt.address import address_of
-from barimt.authority import EPOCH, Authority, chain_keys
+from barimt.authority import EPOCH, Authority
 from barimt.commands import DataDirOption, JsonOption
 from barimt.commands import err as _err
 from barimt.commands import out as _out
 from barimt.fetch_token import Enrolled, fetch_token
+from barimt.open_authority import open_authority
 from barimt.terminal_keys import make_client_key, read_public_pem
 from kernel.clock import Clock
 from kernel.identity import parse_terminal
@@ -41,10 +42,11 @@ admin = typer.Typer(no_args_is_help=True, help="Enrol sellers, terminals, consum
 seller_app = typer.Typer(no_args_is_help=True, help="Sellers.")
 terminal_app = typer.Typer(no_args_is_help=True, help="Terminals and the clients that speak for them.")
 consumer_app = typer.Typer(no_args_is_help=True, help="Consumers.")
+client_app = typer.Typer(no_args_is_help=True, help="Clients: the software that speaks for a seller's terminals.")
 officer_app = typer.Typer(no_args_is_help=True, help="Tax officers.")
 codes_app = typer.Typer(no_args_is_help=True, help="Official code lists.")
 for name, child in (
-    ("seller", seller_app), ("terminal", terminal_app), ("consumer", consumer_app),
+    ("seller", seller_app), ("terminal", terminal_app), ("client", client_app), ("consumer", consumer_app),
     ("officer", officer_app), ("codes", codes_app),
 ):  # fmt: skip
     admin.add_typer(child, name=name)
@@ -56,10 +58,8 @@ def administration(data_dir: Path | None) -> Iterator[tuple[Connection, Clock, S
     settings = load_settings(data_dir=data_dir)
     with open_database(settings, say=lambda line: _err.print(line, highlight=False)) as database:
         clock = business_clock(settings.clock_file)
-        authority = Authority.open(DataDir.make(settings.data_dir).keys)
         with database.transaction(Role.JOBS) as connection:
-            authority.publish(connection, clock)
-            yield connection, clock, settings, authority
+            yield connection, clock, settings, open_authority(connection, clock, settings=settings)
 
 
 def show(value: Any, *, as_json: bool, sentence: str) -> None:
@@ -146,7 +146,8 @@ def terminal_add(  # noqa: PLR0913 - one option a field
             client, key_file = _add_client(connection, clock, settings, seller, public_key)
         terminal = enrol.NewTerminal(seller, parse_terminal(number, "/number"), client, mode, branch,  # type: ignore[arg-type]
                                      district or row["district"])  # fmt: skip
-        enrol.add_terminal(connection, clock, terminal=terminal, epoch=EPOCH, chain_key=chain_keys(authority))
+        keys = authority.signing_keys(clock())
+        enrol.add_terminal(connection, clock, terminal=terminal, epoch=EPOCH, chain_key=keys)
     printed = {"client_id": client, "token_url": _token_url(settings), "seller_tin": seller, "terminal": number}
     if key_file is not None:
         printed["key_file"] = str(key_file)
@@ -176,7 +177,7 @@ def terminal_import(file: Path, data_dir: DataDirOption = None, as_json: JsonOpt
     clients: dict[str, tuple[str, Path | None]] = {}
     rows = _rows(file, ("seller_tin", "number", "mode", "branch", "district"))
     with administration(data_dir) as (connection, clock, settings, authority):
-        keys = chain_keys(authority)
+        keys = authority.signing_keys(clock())
         for at, row in enumerate(rows, 1):
             tin = row["seller_tin"]
             if tin not in clients:
@@ -233,6 +234,18 @@ def terminal_token(
         raise Unusable("Name the file with what `barimt admin terminal add --json` printed, or --client-id")
     token = fetch_token(client, real_now())
     show({"token": token}, as_json=as_json, sentence=token)
+
+
+@client_app.command("revoke")
+def client_revoke(
+    client: Annotated[str, typer.Argument(help="The client_id that admin terminal add printed.")],
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a client whose key was stolen speak no more: no new tokens from now on, and within a minute none counts."""
+    with administration(data_dir) as (connection, clock, _, _):
+        enrol.revoke_client(connection, clock, client_id=client)
+    show({"client_id": client, "revoked": True}, as_json=as_json, sentence=f"Client {client} is revoked.")
 
 
 @consumer_app.command("add")

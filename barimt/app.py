@@ -1,5 +1,7 @@
 """The app: every face mounted, and what they stand on opened and closed with it."""
 
+import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -14,16 +16,17 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from barimt.authority import Authority, chain_keys
+from barimt.authority import Authority
 from barimt.docs_page import OPENAPI_PATH, mount_docs
+from barimt.follow_keys import KeyFollower
 from barimt.mounts import mount_faces
+from barimt.open_authority import open_authority
 from kernel.refusal import Unavailable
 from mobile_stub.app import Claims
 from pos_gateway.gateway import Gateway
 from pos_gateway.metrics import GatewayMetrics
-from runtime import access_log, http_errors
+from runtime import access_log, http_errors, logs
 from runtime.clock import business_clock, real_now
-from runtime.data_dir import DataDir
 from runtime.database import Database, Role, join_database
 from runtime.metrics import CONTENT_TYPE, RequestMetrics, exposition
 from runtime.settings import Settings, load_settings
@@ -83,12 +86,13 @@ async def _open(
     app.state.bearers = _bearers(settings, authority, await stack.enter_async_context(httpx2.AsyncClient()))
     tills = await stack.enter_async_context(_pool(database, Role.GATEWAY, GATEWAY_CONNECTIONS))
     consumers = await stack.enter_async_context(_pool(database, Role.CLAIMS, CLAIMS_CONNECTIONS))
+    signing = authority.signing_keys(clock())
+    await stack.enter_async_context(_following(KeyFollower(signing, authority, tills, clock)))
     app.state.gateway = await stack.enter_async_context(
         Gateway.opened(
-            tills, clock=clock, real_clock=real_now, chain_keys=chain_keys(authority),
-            token_key=authority.token_key, observe=observe,
+            tills, clock=clock, real_clock=real_now, signing=signing, token_key=authority.token_key, observe=observe
         )
-    )  # fmt: skip
+    )
     app.state.claims = await stack.enter_async_context(
         Claims.opened(consumers, clock=clock, real_clock=real_now, masters=authority.masters, bearers=app.state.bearers)
     )
@@ -98,6 +102,18 @@ async def _open(
 async def _pool(database: Database, role: Role, size: int) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
     async with await database.pool(role, min_size=1, max_size=size) as pool:
         yield pool
+
+
+@asynccontextmanager
+async def _following(follower: KeyFollower) -> AsyncIterator[None]:
+    await follower.follow()
+    following = asyncio.create_task(follower.follow_for_ever(), name="keys")
+    try:
+        yield
+    finally:
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
 
 
 def _bearers(settings: Settings, authority: Authority, client: httpx2.AsyncClient) -> BearerVerifier:
@@ -113,6 +129,7 @@ def _mount_health(app: FastAPI, registry: CollectorRegistry) -> None:
 
     @app.get("/readyz", tags=["operation"], summary="The process can issue receipts")
     async def readyz(request: Request) -> dict[str, str]:
+        request.app.state.gateway.signing.require_signer()
         await request.app.state.gateway.database.fetchval("SELECT 1")
         return {"status": "ready"}
 
@@ -127,10 +144,13 @@ async def _database_away(request: Request, _exception: Exception) -> Response:
 
 def worker_app() -> FastAPI:
     """Make the app of one of several workers, from the environment that the parent set."""
+    logs.configure(sys.stderr, console=False)  # a process of its own: the parent's configuration stays behind
     settings = load_settings()
     stack = ExitStack()
     database = stack.enter_context(join_database(settings))
-    app = make_app(settings, database, Authority.open(DataDir.make(settings.data_dir).keys))
+    with database.transaction(Role.JOBS) as connection:
+        authority = open_authority(connection, business_clock(settings.clock_file), settings=settings)
+    app = make_app(settings, database, authority)
     app.state.stack = stack
     return app
 

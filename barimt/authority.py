@@ -1,101 +1,111 @@
-"""The authority's keys in the data directory, and their place in the published list.
+"""The authority's keys in the data directory. They are made once (`barimt.open_authority`) and read ever after.
 
-| file              | what                                                                                      |
-|-------------------|-------------------------------------------------------------------------------------------|
-| `root.key`        | certifies the others; needed only when the list changes, so an operator keeps it elsewhere |
-| `gateway-N.key`   | signs receipts of gateway terminals; the highest N signs, older ones stay listed           |
+| file              | what                                                                                       |
+|-------------------|--------------------------------------------------------------------------------------------|
+| `root.key`        | certifies the others; needed only when the list changes, so that it can be kept elsewhere  |
+| `gateway-N.key`   | signs receipts of gateway terminals; the highest N that is published and not revoked       |
 | `turnover-N.key`  | the master secret of epoch N, from which each terminal's K is derived                      |
-| `tokens.key`      | signs the tills' access tokens                                                             |
+| `tokens.key`      | signs the tills' access tokens, and keys the digests of their requests                     |
 | `development.key` | signs the development issuer's tokens for consumers and officers                           |
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection
+from receipts.keys import Key, Signer
+from receipts.signing_keys import SigningKeys, is_valid_gateway_key, valid_signer
+from runtime.key_files import read_secret, read_signing_key
+from runtime.unusable import Unusable
 
-from kernel.clock import Clock
-from receipts.chain import ChainKey
-from receipts.keys import Key, KeyRole, Signer, turnover_key
-from receipts.publish_keys import publish_keys
-from runtime.key_files import secret_of, signing_key
-
-VALID_FROM = datetime(2016, 1, 1, tzinfo=UTC)
-"""Before the first e-receipt, so that a replay of any year verifies."""
-VALID_FOR = timedelta(days=365 * 80)
 EPOCH = 1
+ROOT, TURNOVER, TOKENS, DEVELOPMENT = "root.key", f"turnover-{EPOCH}.key", "tokens.key", "development.key"
+FIRST_GATEWAY = "gateway-1.key"
+_ANEW = "put 64 new hexadecimal digits into it (openssl rand -hex 32) and close it to others (chmod 600)"
+LOST: Mapping[str, str] = {
+    TURNOVER: "It holds the secret that encrypts the turnover counters in receipts; without it every chain would break."
+    " Put it back from your backup of the folder: nothing can replace it.",
+    TOKENS: "It signs the tills' access tokens and keys the digests of their requests. Put it back from your backup of"
+    f" the folder. If it is lost for good, {_ANEW}: tills then fetch new tokens, and their retries of older requests"
+    " are taken for other content.",
+    DEVELOPMENT: "It signs the development issuer's tokens for consumers and officers. Put it back from your backup of"
+    f" the folder. If it is lost for good, {_ANEW}: their tokens must then be printed again.",
+}
+"""What a missing file was for, and what to do."""
+
+
+class KeyMissing(Unusable):
+    """A key that was made for this database is missing; another one in its place would break what is stored. The text
+    names the file, what it was for, and what to do.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """The keys of one data directory."""
+    """The keys of one data directory, and the list of them that was published last."""
 
     folder: Path
-    root: Ed25519PrivateKey = field(repr=False)
-    gateway: Ed25519PrivateKey = field(repr=False)
+    published: tuple[Key, ...]
+    signed: str
+    signers: tuple[Signer, ...] = field(repr=False)
+    masters: Mapping[int, bytes] = field(repr=False)
+    token_key: bytes = field(repr=False)
 
     @classmethod
-    def open(cls, folder: Path) -> "Authority":
-        """Read the keys of a folder, made where they are missing."""
-        newest = max((_number(path) for path in folder.glob("gateway-*.key")), default=1)
-        return cls(folder, signing_key(folder, "root.key"), signing_key(folder, f"gateway-{newest}.key"))
-
-    @property
-    def masters(self) -> dict[int, bytes]:
-        """The turnover secrets by epoch."""
-        return {EPOCH: secret_of(self.folder, f"turnover-{EPOCH}.key")}
-
-    @property
-    def token_key(self) -> bytes:
-        """The secret that signs access tokens."""
-        return secret_of(self.folder, "tokens.key")
+    def read(cls, folder: Path, *, published: Iterable[Key], signed: str, now: datetime) -> "Authority":
+        """Read the keys that go with a published list. Raises `KeyMissing` or `KeyFileUnusable`."""
+        keys = tuple(published)
+        signers = tuple(read_signers(folder).values())
+        _require_signer(folder, signers, keys, now)
+        return cls(folder, keys, signed, signers, read_masters(folder), _kept(folder, TOKENS))
 
     @property
     def development_key(self) -> bytes:
-        """The secret of the development issuer."""
-        return secret_of(self.folder, "development.key")
+        """The secret of the development issuer. Raises `KeyMissing` or `KeyFileUnusable`."""
+        return _kept(self.folder, DEVELOPMENT)
 
-    def keys(self) -> list[Key]:
-        """Answer the root and the signing gateway key as they are published."""
-        until = VALID_FROM + VALID_FOR
-        return [
-            Key(key.public_key().public_bytes_raw(), role, VALID_FROM, until)
-            for key, role in ((self.root, KeyRole.ROOT), (self.gateway, KeyRole.GATEWAY))
-        ]
-
-    def publish(self, connection: Connection, clock: Clock) -> str:
-        """See to it that the keys stand in the published list, and answer it."""
-        return publish_keys(connection, clock, keys=self.keys(), root=self.root)
-
-    def rotate(self) -> "Authority":
-        """Make a new gateway key, which signs from the next start on."""
-        number = max(_number(path) for path in self.folder.glob("gateway-*.key")) + 1
-        return Authority(self.folder, self.root, signing_key(self.folder, f"gateway-{number}.key"))
+    def signing_keys(self, now: datetime) -> SigningKeys:
+        """Answer what signs and seals, with the newest key that is valid now."""
+        return SigningKeys(self.masters, valid_signer(self.signers, self.published, now))
 
 
-def chain_keys(authority: Authority) -> "ChainKeysOf":
-    """Answer what signs and seals for each terminal, each terminal's K derived once."""
-    return ChainKeysOf(Signer(authority.gateway), authority.masters)
+def read_masters(folder: Path) -> Mapping[int, bytes]:
+    """Answer the turnover secrets by epoch. Raises `KeyMissing` or `KeyFileUnusable`."""
+    return {EPOCH: _kept(folder, TURNOVER)}
 
 
-class ChainKeysOf:
-    """Answers the chain key of (seller, terminal, epoch)."""
-
-    def __init__(self, signer: Signer, masters: dict[int, bytes]) -> None:
-        @lru_cache(maxsize=100_000)
-        def key_of(seller: int, terminal: int, epoch: int) -> ChainKey:
-            return ChainKey(signer, turnover_key(masters[epoch], seller=seller, terminal=terminal, epoch=epoch))
-
-        self._key_of = key_of
-
-    def __call__(self, seller: int, terminal: int, epoch: int) -> ChainKey:
-        """Answer the key."""
-        return self._key_of(seller, terminal, epoch)
+def read_signers(folder: Path, known: Mapping[str, Signer] | None = None) -> dict[str, Signer]:
+    """Answer the gateway keys of a folder by file name, newest first; those known already are not read again. Raises
+    `KeyFileUnusable`.
+    """
+    names = sorted((path.name for path in folder.glob("gateway-*.key")), key=gateway_number, reverse=True)
+    known = known or {}
+    return {name: known[name] if name in known else Signer(read_signing_key(folder / name)) for name in names}
 
 
-def _number(path: Path) -> int:
-    digits = path.stem.removeprefix("gateway-")
+def gateway_number(name: str) -> int:
+    """Answer N of `gateway-N.key`; 0 of any other name."""
+    digits = name.removeprefix("gateway-").removesuffix(".key")
     return int(digits) if digits.isdecimal() else 0
+
+
+def _require_signer(folder: Path, signers: Iterable[Signer], published: Iterable[Key], now: datetime) -> None:
+    """Refuse to go on when valid gateway keys are published and none of them is here. With all of them revoked there
+    is nothing to find: look-ups and claims go on, and issuing says why it does not.
+    """
+    wanted = {key.kid for key in published if is_valid_gateway_key(key, now)}
+    if wanted and wanted.isdisjoint(signer.kid for signer in signers):
+        kids = ", ".join(sorted(kid.hex() for kid in wanted))
+        raise KeyMissing(
+            f"{folder / 'gateway-N.key'} is missing: no file there holds a gateway key that is published and not"
+            f" revoked ({kids}). These keys sign receipts. Put the file back from your backup of the folder, or make"
+            " and publish a new key: barimt keys rotate (it needs the root key)."
+        )
+
+
+def _kept(folder: Path, name: str) -> bytes:
+    path = folder / name
+    if not path.exists():
+        raise KeyMissing(f"{path} is missing. {LOST[name]}")
+    return read_secret(path)

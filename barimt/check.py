@@ -13,7 +13,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from barimt import store
-from barimt.authority import Authority
+from barimt.authority import read_masters
 from barimt.commands import DataDirOption, JsonOption, Opened, err, opened, out
 from kernel.canonical import Json
 from kernel.clock import Clock
@@ -105,7 +105,7 @@ def _masters(on: Opened, terminals: int) -> Mapping[int, bytes]:
         if terminals:
             raise CheckUnusable(f"{folder} holds no turnover secret: name the data directory that the terminals have")
         return {}
-    return Authority.open(folder).masters
+    return read_masters(folder)
 
 
 def _draws(connection: Connection, counts: Mapping[str, int]) -> list[Checked]:

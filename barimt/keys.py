@@ -1,18 +1,18 @@
 """`barimt keys list|rotate|revoke`: which keys sign receipts, and which are no longer to be trusted."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Column, Table
 
-from barimt.authority import Authority
-from barimt.commands import DataDirOption, JsonOption, out, working
+from barimt.authority import read_signers
+from barimt.commands import DataDirOption, JsonOption, Opened, out, working
+from barimt.follow_keys import FOLLOW_S
+from barimt.open_authority import published_list, revoke_published_key, root_key_path, rotate_gateway_key
 from kernel.refusal import Fault, Malformed
 from pos_gateway.public import published
 from receipts.keys import key_as_json
-from receipts.publish_keys import revoke_key
 from receipts.store import enrolling
 from runtime.data_dir import write_private
 
@@ -24,36 +24,40 @@ keys_app = typer.Typer(no_args_is_help=True, help="The keys with which receipts 
 def keys_list(data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
     """List the published keys; --json prints the signed list, as GET /v1/keys answers it."""
     with working(data_dir) as (connection, on):
-        signed = Authority.open(on.data_dir.keys).publish(connection, on.clock)
+        signed = published_list(connection, on.clock, settings=on.settings)
         keys = enrolling.list_keys(connection)
+        files = {signer.kid: name for name, signer in read_signers(on.data_dir.keys).items()}
     if as_json:
         typer.echo(json.dumps(published(signed)))
         return
     table = Table(
-        Column("kid", min_width=2 * KID_BYTES, no_wrap=True), "role", "seller", "terminal", "from", "until", "revoked"
-    )
+        Column("kid", min_width=2 * KID_BYTES, no_wrap=True),
+        "role", "seller", "terminal", "from", "until", "revoked", "file",
+    )  # fmt: skip
     for key in keys:
         row = key_as_json(key)
         scope = (str(row.get("seller", "")), str(row.get("terminal", "")))
         revoked = "" if key.revoked_at is None else f"{key.revoked_at:%Y-%m-%d %H:%M}"
-        table.add_row(
-            key.kid.hex(), key.role, *scope, f"{key.not_before:%Y-%m-%d}", f"{key.not_after:%Y-%m-%d}", revoked
-        )
+        days = (f"{key.not_before:%Y-%m-%d}", f"{key.not_after:%Y-%m-%d}")
+        table.add_row(key.kid.hex(), key.role, *scope, *days, revoked, files.get(key.kid, ""))
     out.print(table)
 
 
 @keys_app.command("rotate")
 def keys_rotate(data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
-    """Make a new gateway key. It is published at once and signs from the next start of `barimt serve` on."""
+    """Make a new gateway key and publish it; a running centre signs with it within seconds. Needs the root key."""
     with working(data_dir) as (connection, on):
-        authority = Authority.open(on.data_dir.keys).rotate()
-        signed = authority.publish(connection, on.clock)
-    kid = authority.keys()[1].kid.hex()
-    _keep(on.data_dir.root, signed)
+        key, path, signed = rotate_gateway_key(connection, on.clock, settings=on.settings)
+    _keep(on, signed)
     if as_json:
-        typer.echo(json.dumps({"kid": kid}))
-    else:
-        out.print(f"New gateway key {kid}. Restart barimt serve to sign with it.")
+        typer.echo(json.dumps({"kid": key.kid.hex(), "file": str(path)}))
+        return
+    out.print(
+        f"New gateway key {key.kid.hex()} in {path}: put it into your backup. A running centre signs with it within"
+        f" {FOLLOW_S:.0f} s, one that is started later at once.\n{_root_key_may_go(on)}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 @keys_app.command("revoke")
@@ -62,7 +66,9 @@ def keys_revoke(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take a key out of trust from now on; what it signed and the centre stored before stays good."""
+    """Take a key out of trust from now on; what it signed and the centre stored before stays good. Needs the root
+    key.
+    """
     try:
         octets = bytes.fromhex(kid)
     except ValueError:
@@ -70,13 +76,23 @@ def keys_revoke(
     if len(octets) != KID_BYTES:
         raise Malformed(Fault("kid_form", "/kid", "16 hexadecimal digits"))
     with working(data_dir) as (connection, on):
-        signed = revoke_key(connection, on.clock, kid=octets, root=Authority.open(on.data_dir.keys).root)
-    _keep(on.data_dir.root, signed)
+        signed = revoke_published_key(connection, on.clock, settings=on.settings, kid=octets)
+    _keep(on, signed)
     if as_json:
         typer.echo(json.dumps({"kid": kid, "revoked": True}))
-    else:
-        out.print(f"Key {kid} is revoked.")
+        return
+    out.print(
+        f"Key {kid} is revoked. A running centre stops signing with it within {FOLLOW_S:.0f} s.\n"
+        f"{_root_key_may_go(on)}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
-def _keep(root: Path, signed: str) -> None:
-    write_private(root / "keys.json", json.dumps(published(signed), indent=1).encode(), replace=True)
+def _root_key_may_go(on: Opened) -> str:
+    return f"The root key ({root_key_path(on.settings)}) is not needed again before the next rotate or revoke."
+
+
+def _keep(on: Opened, signed: str) -> None:
+    content = json.dumps(published(signed), indent=1).encode()
+    write_private(on.data_dir.root / "keys.json", content, replace=True)

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from barimt.address import remember_address
 from barimt.app import environment_of, make_app
-from barimt.authority import Authority
 from barimt.commands import DataDirOption
+from barimt.open_authority import open_authority
 from pos_gateway.public import published
 from runtime import logs
 from runtime.clock import business_clock
@@ -48,11 +48,18 @@ def serve(settings: Settings, console: Console) -> None:
     data_dir = DataDir.make(settings.data_dir)
     logs.configure(sys.stderr, console=False)
     with open_database(settings, say=lambda line: console.print(line, highlight=False)) as database:
-        authority = Authority.open(data_dir.keys)
+        clock = business_clock(settings.clock_file)
         with database.transaction(Role.JOBS) as connection:
-            signed = authority.publish(connection, business_clock(settings.clock_file))
-        write_private(data_dir.root / "keys.json", json.dumps(published(signed), indent=1).encode(), replace=True)
+            authority = open_authority(connection, clock, settings=settings)
+        if settings.oidc_issuer is None:
+            _ = authority.development_key  # missing, it is said here and not by each worker
+        content = json.dumps(published(authority.signed), indent=1).encode()
+        write_private(data_dir.root / "keys.json", content, replace=True)
         _say_where(settings, remember_address(data_dir.root, settings), console)
+        if authority.signing_keys(clock()).signer is None:
+            console.print(
+                "[bold red]Every gateway key is revoked:[/bold red] nothing is issued until barimt keys rotate"
+            )
         if settings.workers == 1:
             _Server(_config(settings, make_app(settings, database, authority))).run()
         else:

@@ -21,9 +21,10 @@ from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
-from barimt.authority import EPOCH, Authority, chain_keys
+from barimt.authority import EPOCH, Authority
 from barimt.check import check_everything
 from barimt.commands import Opened
+from barimt.open_authority import open_authority
 from kernel.canonical import sha256
 from kernel.clock import Month, business_date
 from receipts import qr
@@ -87,18 +88,22 @@ def measure(on: Opened, receipts: int) -> Figures:
     )
 
 
+def _authority(on: Opened) -> Authority:
+    with on.database.transaction(Role.JOBS) as connection:
+        return open_authority(connection, on.clock, settings=on.settings)
+
+
 def _enrol(on: Opened) -> list[Merchant]:
-    authority = Authority.open(on.data_dir.keys)
+    signing = _authority(on).signing_keys(on.clock())
     shops = []
     with on.database.transaction(Role.JOBS) as connection:
-        authority.publish(connection, on.clock)
         for number in range(1, TERMINALS + 1):
             tin = f"{37_900_000_000 + number}"
             new = NewSeller(tin, f"Дэлгүүр {number}", "4711", "2501", vat_registered_from=date(2016, 1, 1))
             seller = add_seller(connection, on.clock, seller=new)
             add_client(connection, on.clock, client_id=tin, seller_tin=tin, public_key="none")
             terminal = NewTerminal(tin, 10_000_000 + number, tin, "gateway", 1, "2501")
-            add_terminal(connection, on.clock, terminal=terminal, epoch=EPOCH, chain_key=chain_keys(authority))
+            add_terminal(connection, on.clock, terminal=terminal, epoch=EPOCH, chain_key=signing)
             shops.append(Merchant(seller, tin, vat_payer=True, city_tax_payer=False))
     return shops
 
@@ -109,7 +114,7 @@ async def _issue(on: Opened, shops: list[Merchant], receipts: int) -> None:
         await issuing.ensure_month(connection, month)
         issue = partial(
             issue_receipts, issuing.PostgresIssuing(connection), on.clock,
-            chain_keys=chain_keys(Authority.open(on.data_dir.keys)), received_month=month,
+            chain_keys=_authority(on).signing_keys(on.clock()), received_month=month,
         )  # fmt: skip
         for first in range(0, receipts, CHUNK):
             numbers = range(first, min(first + CHUNK, receipts))
@@ -148,7 +153,7 @@ def _followers(on: Opened, shops: list[Merchant], at: int, sold: StoredReceipt) 
 
 def _verify_bare(on: Opened) -> float:
     """Answer the seconds of one verification a stored receipt and nothing else, all of one key."""
-    verifier = Authority.open(on.data_dir.keys).gateway.public_key()
+    verifier = _authority(on).signers[0].private_key.public_key()
     with on.database.transaction(Role.JOBS) as connection:
         stored = [receipt.cose for receipt in checking.receipts(connection)]
     taken = [pieces for pieces in map(qr.take_apart, stored) if pieces is not None]

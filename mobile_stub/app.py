@@ -27,13 +27,15 @@ from receipts.receipt import LotteryNumber
 from receipts.rules import draw_date
 from receipts.sight_receipt import sight_receipt
 from receipts.store import consumers, reading
-from receipts.verification import AskTheCentre, NotGenuine, Verified, verify_text
+from receipts.verification import UNKNOWN_KEY, AskTheCentre, NotGenuine, Verified, verify_text
 from refunds.api import UnknownConsumer
 from refunds.claw_back import claw_back
 from refunds.credit_claim import credit_claim
 from runtime.tokens.bearer import Bearer, BearerVerifier, Forbidden, Role, token_of
 
-KEYS_REMEMBERED_S = 60
+KEYS_REMEMBERED_S = 30
+UNKNOWN_KEYS_EVERY_S = 1
+"""How often, at most, texts with an unknown key make a worker look whether it was published meanwhile."""
 FOLLOW_PAUSE_S = 0.2
 FOLLOW_EVENTS_MAX = 100
 _LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresError)
@@ -73,11 +75,25 @@ class Claims:
             with contextlib.suppress(asyncio.CancelledError):
                 await following
 
-    async def keyring(self) -> Keyring:
-        """Answer the published keys, at most a minute old."""
+    async def verify(self, text: str) -> Verified:
+        """Verify a QR text with the published keys as they were a moment ago. A key that is not known may have been
+        published since, and is looked up; of one revoked the receipt is answered all the same, since what was stored
+        before counts. Raises `NotGenuine`.
+        """
+        if len(text) != TEXT_LENGTH:
+            raise NotGenuine(1, "length")
+        try:
+            return _verified(text, await self._keys(KEYS_REMEMBERED_S))
+        except NotGenuine as failure:
+            if failure.why != UNKNOWN_KEY:
+                raise
+            return _verified(text, await self._keys(UNKNOWN_KEYS_EVERY_S))
+
+    async def _keys(self, age_s: float) -> Keyring:
+        """Answer the published keys, read within the last `age_s` seconds."""
         keys, read_at = self._keyring
         now = self.real_clock()
-        if (now - read_at).total_seconds() > KEYS_REMEMBERED_S:
+        if (now - read_at).total_seconds() > age_s:
             keys = keyring_of(await reading.find_keys(self.database))
             self._keyring = (keys, now)
         return keys
@@ -184,16 +200,14 @@ async def post_claim(request: Request, body: ClaimIn, consumer: Consumer) -> dic
     """Claim by QR text, or by receipt id and lottery number; the same consumer again gets the first answer."""
     claims = claims_of(request)
     if body.qr is not None:
-        return await claims.claim(_presented(body.qr, await claims.keyring()), consumer)
+        return await claims.claim(await claims.verify(body.qr), consumer)
     if body.receipt_id is None or body.lottery is None:
         raise Malformed(Fault("missing_field", "/qr", "qr, or receipt_id and lottery"))
     claims.hand_limit.hit(consumer)
     return await claims.claim(ByHand(ReceiptId.parse(body.receipt_id, "/receipt_id"), _lottery(body.lottery)), consumer)
 
 
-def _presented(text: str, keyring: Keyring) -> Presented:
-    if len(text) != TEXT_LENGTH:
-        raise NotGenuine(1, "length")
+def _verified(text: str, keyring: Keyring) -> Verified:
     try:
         return verify_text(text, keyring)
     except AskTheCentre as revoked:

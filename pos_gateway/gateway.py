@@ -24,7 +24,6 @@ from receipts.ids import ReceiptId
 from receipts.issuing import KnownKey
 from receipts.orders import (
     AlreadyVoid,
-    ChainKeys,
     InvoiceUnknown,
     Issued,
     KeyReused,
@@ -34,6 +33,7 @@ from receipts.orders import (
     VoidOrder,
 )
 from receipts.rules import rules_on
+from receipts.signing_keys import SigningKeys
 from receipts.store import issuing
 from receipts.store.reading import Client
 from receipts.stored import StoredReceipt
@@ -61,6 +61,7 @@ class Gateway:
     clock: Clock
     real_clock: Callable[[], datetime]
     content_key: bytes = field(repr=False)
+    signing: SigningKeys = field(repr=False)
 
     @classmethod
     @asynccontextmanager
@@ -70,7 +71,7 @@ class Gateway:
         *,
         clock: Clock,
         real_clock: Callable[[], datetime],
-        chain_keys: ChainKeys,
+        signing: SigningKeys,
         token_key: bytes,
         observe: Callable[[int, float], None] = lambda _receipts, _seconds: None,
     ) -> AsyncIterator[Self]:
@@ -82,14 +83,14 @@ class Gateway:
             KeptConnection(database),
             clock=clock,
             real_clock=real_clock,
-            chain_keys=chain_keys,
+            chain_keys=signing,
             observe=observe,
         )
         running = asyncio.create_task(sequencer.run(), name="sequencer")
         running.add_done_callback(lambda ended: _ended(pool, ended))
         tokens = AccessTokens(token_key, directory.is_active)
         try:
-            yield cls(database, directory, pool, tokens, clock, real_clock, digest_key(token_key))
+            yield cls(database, directory, pool, tokens, clock, real_clock, digest_key(token_key), signing)
         finally:
             pool.close()
             await running
@@ -156,6 +157,7 @@ class Gateway:
             raise
 
     async def _issue(self, order: Order) -> Issued:
+        self.signing.require_signer()
         outcome = await self.pool.submit(order)
         if isinstance(outcome, KeyReused):
             raise KeyReused(field=await self._difference(order)) from None

@@ -142,6 +142,12 @@ def add_client(connection: Connection, clock: Clock, *, client_id: str, seller_t
     return client_id
 
 
+def revoke_client(connection: Connection, clock: Clock, *, client_id: str) -> None:
+    """Take a client's right to speak away; its tokens are good for a minute at most. Raises `ClientUnknown`."""
+    if not enrolling.revoke_client(connection, client_id, clock()):
+        raise ClientUnknown(client_id=client_id)
+
+
 def add_terminal(
     connection: Connection,
     clock: Clock,

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from kernel.clock import Clock
 from kernel.refusal import Refusal
-from receipts.keys import Key, read_key_list, sign_key_list
+from receipts.keys import Key, kid_of, read_key_list, sign_key_list
 from receipts.store import enrolling
 
 
@@ -15,6 +15,12 @@ class KeyUnknown(Refusal):
     """There is no such key, or it was revoked before."""
 
     code = "key_unknown"
+
+
+class RootKeyRevoked(Refusal):
+    """The root key cannot be revoked by a list that it signs itself."""
+
+    code = "root_key_revoked"
 
 
 def publish_keys(connection: Connection, clock: Clock, *, keys: Iterable[Key], root: Ed25519PrivateKey) -> str:
@@ -27,7 +33,11 @@ def publish_keys(connection: Connection, clock: Clock, *, keys: Iterable[Key], r
 
 
 def revoke_key(connection: Connection, clock: Clock, *, kid: bytes, root: Ed25519PrivateKey) -> str:
-    """Record that a key is not to be trusted from now on, and answer the list as signed now. Raises `KeyUnknown`."""
+    """Record that a key is not to be trusted from now on, and answer the list as signed now. Raises `KeyUnknown` or
+    `RootKeyRevoked`.
+    """
+    if kid == kid_of(root.public_key().public_bytes_raw()):
+        raise RootKeyRevoked
     if not enrolling.revoke_key(connection, kid, clock()):
         raise KeyUnknown(kid=kid.hex())
     return _sign(connection, clock, root)

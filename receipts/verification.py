@@ -30,6 +30,8 @@ STEPS = {
     7: "document",
     8: "chain",
 }
+UNKNOWN_KEY = "unknown"
+"""Why step 4 fails when no key of this kid is known; a reader with an old list may fetch a newer one."""
 SELLER_NUMBER_MAX = 10**12 - 1
 
 
@@ -97,7 +99,7 @@ def verify_cose(cose: bytes, keyring: Keyring) -> Verified:
 
 def _check_key(key: Key | None, payload: Payload) -> None:
     if key is None or key.role is KeyRole.ROOT:
-        raise NotGenuine(4, "unknown")
+        raise NotGenuine(4, UNKNOWN_KEY)
     if key.role is KeyRole.TILL and (key.seller, key.terminal) != (payload.id.seller, payload.id.terminal):
         raise NotGenuine(4, "scope")
     if not key.first_second <= payload.issued_at <= key.last_second:

@@ -69,6 +69,7 @@ _REFUSED_WITH: Final[Mapping[int, tuple[str, ...]]] = {
         "officer_exists",
         "predecessor_missing",
         "receipt_void",
+        "root_key_revoked",
         "seller_exists",
         "terminal_closed",
         "terminal_day_full",

@@ -1,4 +1,4 @@
-"""Secrets in the data directory: made at first use, 0600, and never shown."""
+"""Secrets in files: 32 bytes as 64 hexadecimal digits, 0600, and never shown."""
 
 import secrets
 from pathlib import Path
@@ -12,23 +12,34 @@ SECRET_BYTES = 32
 
 
 class KeyFileUnusable(Unusable):
-    """A secret's file is not of its form; the text says which."""
+    """A secret's file cannot be read or written, or is not of its form; the text says which and why."""
 
 
-def secret_of(folder: Path, name: str) -> bytes:
-    """Answer the 32 secret bytes of a file, made where it is missing. Two processes at once get the same."""
-    path = folder / name
-    if not path.exists():
+def make_secret(path: Path) -> None:
+    """Draw a secret into a file; one that is there stays. Two processes at once get the same. Raises
+    `KeyFileUnusable`.
+    """
+    if path.exists():
+        return
+    try:
         write_private(path, secrets.token_bytes(SECRET_BYTES).hex().encode(), replace=False)
+    except OSError as error:
+        raise KeyFileUnusable(f"The secret {path} cannot be written: {error.strerror}") from error
+
+
+def read_secret(path: Path) -> bytes:
+    """Answer the 32 secret bytes of a file. Raises `KeyFileUnusable`."""
     try:
         secret = bytes.fromhex(path.read_text(encoding="ascii").strip())
-    except (OSError, ValueError) as error:
-        raise KeyFileUnusable(f"The secret {path} cannot be read: {error}") from error
+    except OSError as error:
+        raise KeyFileUnusable(f"The secret {path} cannot be read: {error.strerror}") from error
+    except ValueError:
+        secret = b""
     if len(secret) != SECRET_BYTES:
         raise KeyFileUnusable(f"The secret {path} should be {2 * SECRET_BYTES} hexadecimal digits")
     return secret
 
 
-def signing_key(folder: Path, name: str) -> Ed25519PrivateKey:
-    """Answer the Ed25519 key whose 32 secret bytes are in a file, made where it is missing."""
-    return Ed25519PrivateKey.from_private_bytes(secret_of(folder, name))
+def read_signing_key(path: Path) -> Ed25519PrivateKey:
+    """Answer the Ed25519 key whose 32 secret bytes are in a file. Raises `KeyFileUnusable`."""
+    return Ed25519PrivateKey.from_private_bytes(read_secret(path))

@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     """Keys, the embedded database, outputs (`runtime.data_dir`)."""
     database_url: Annotated[str, AfterValidator(_postgres_url)] | None = None
     """A PostgreSQL 15+ of the operator's own, as a user who may make roles and databases; else the embedded one."""
+    root_key: Path | None = None
+    """Where the authority's root key is, when it is kept apart from the data directory (`barimt.authority`)."""
     system_dir: Path = SYSTEM_DIR
     """Where, when root runs us, the embedded server's binaries and out-of-reach clusters are kept."""
     host: Annotated[str, Field(min_length=1, max_length=253)] = "127.0.0.1"

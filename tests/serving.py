@@ -30,7 +30,8 @@ from joserfc.jwk import OKPKey
 from sqlalchemy import URL
 
 from barimt.app import make_app
-from barimt.authority import EPOCH, Authority, chain_keys
+from barimt.authority import EPOCH, Authority
+from barimt.open_authority import open_authority
 from kernel.clock import format_instant
 from receipts.enrol import NewSeller, NewTerminal, add_client, add_consumer, add_seller, add_terminal
 from runtime import store
@@ -249,7 +250,7 @@ class Centre:
         number = 10_000_000 + next(self._numbers)
         new = NewTerminal(till.tin, number, till.client_id, mode, 1, "2501")  # type: ignore[arg-type]
         with self.database.transaction(DatabaseRole.JOBS) as connection:
-            keys = chain_keys(self.authority)
+            keys = self.authority.signing_keys(self.now)
             add_terminal(connection, self.clock, terminal=new, epoch=EPOCH, chain_key=keys)
         till.terminals = (*till.terminals, f"{number:08d}")
         return f"{number:08d}"
@@ -311,7 +312,8 @@ def pem_of(key: Ed25519PrivateKey) -> bytes:
 def served(settings: Settings, database: Database, database_name: str) -> Iterator[Centre]:
     """Serve the whole app on a free port of loopback until the end."""
     assert settings.clock_file is not None
-    authority = Authority.open(DataDir.make(settings.data_dir).keys)
+    with database.transaction(DatabaseRole.JOBS) as connection:
+        authority = open_authority(connection, lambda: OPENED_AT, settings=settings)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -323,8 +325,6 @@ def served(settings: Settings, database: Database, database_name: str) -> Iterat
         with httpx2.Client(base_url=url, timeout=60) as http:
             centre = Centre(url, http, server, database, database_name, authority, settings.clock_file)
             centre.set_clock(OPENED_AT)
-            with database.transaction(DatabaseRole.JOBS) as connection:
-                authority.publish(connection, centre.clock)
             thread.start()
             try:
                 wait_for(lambda: server.started or not thread.is_alive(), bool, 30)

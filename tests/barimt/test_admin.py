@@ -1,46 +1,21 @@
 """Administration from the command line, over the test's own database."""
 
-import json
 import stat
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from barimt.cli import main
 from receipts.keys import keyring_of, read_key_list
 from receipts.qr import encode_text
-from receipts.verification import AskTheCentre, verify_text
+from receipts.verification import verify_text
 from runtime.database import Database, Role
-from runtime.settings import Settings
+from tests.barimt.conftest import Barimt
 
 TIN, TERMINAL = "37900846788", "10012619"
-Barimt = Callable[..., Any]
 SELLER = ("admin", "seller", "add", "--tin", TIN, "--name", "Дэлгүүр", "--sector", "4711", "--district", "2501")
-
-
-@pytest.fixture
-def barimt(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Barimt:
-    """Run a command line, expect its exit code, and answer what it printed: JSON where it was asked for."""
-    monkeypatch.setenv("BARIMT_DATA_DIR", str(settings.data_dir))
-    monkeypatch.setenv("BARIMT_DATABASE_URL", settings.database_url or "")
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str, expect: int = 0) -> Any:
-        monkeypatch.setattr("sys.argv", ["barimt", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        assert (ended.value.code or 0) == expect, said.out + said.err
-        if expect:
-            return said.err
-        return json.loads(said.out) if "--json" in arguments else said.out
-
-    return run
 
 
 class TestSellerAdd:
@@ -138,6 +113,16 @@ class TestTerminalAdd:
         assert "✗" in barimt("admin", "terminal", "add", *(word for pair in given.items() for word in pair), expect=2)
 
 
+class TestClientRevoke:
+    def test_takes_the_right_to_speak_once(self, barimt: Barimt) -> None:
+        barimt(*SELLER)
+        add = ("admin", "terminal", "add", "--seller", TIN, "--json", "--number")
+        client = barimt(*add, TERMINAL)["client_id"]
+        assert barimt("admin", "client", "revoke", client, "--json") == {"client_id": client, "revoked": True}
+        assert "✗" in barimt("admin", "client", "revoke", client, expect=2)
+        assert "✗" in barimt(*add, "10012620", "--client", client, expect=2)
+
+
 class TestPeople:
     def test_enrols_consumers_with_tokens(self, barimt: Barimt) -> None:
         one = barimt("admin", "consumer", "add", "--json")
@@ -155,30 +140,6 @@ class TestPeople:
     def test_enrols_an_officer_once(self, barimt: Barimt) -> None:
         assert "token" in barimt("admin", "officer", "add", "--id", "o1", "--name", "Туяа", "--json")
         assert "✗" in barimt("admin", "officer", "add", "--id", "o1", "--name", "Туяа", expect=2)
-
-
-class TestKeys:
-    def test_a_rotated_key_is_published_and_a_revoked_one_is_marked(self, barimt: Barimt) -> None:
-        first = {key["kid"] for key in barimt("keys", "list", "--json")["keys"]}
-        new = barimt("keys", "rotate", "--json")["kid"]
-        assert {key["kid"] for key in barimt("keys", "list", "--json")["keys"]} == first | {new}
-        barimt("keys", "revoke", new, "--json")
-        revoked = {key["kid"]: key["revoked_at"] for key in barimt("keys", "list", "--json")["keys"]}
-        assert revoked[new] is not None
-        assert all(revoked[kid] is None for kid in first)
-        assert "✗" in barimt("keys", "revoke", new, expect=2)
-        assert "✗" in barimt("keys", "revoke", "zz", expect=2)
-
-    def test_a_revoked_gateway_key_sends_readers_to_the_centre(self, barimt: Barimt, database: Database) -> None:
-        barimt(*SELLER)
-        barimt("admin", "terminal", "add", "--seller", TIN, "--number", TERMINAL)
-        [kid] = [key["kid"] for key in barimt("keys", "list", "--json")["keys"] if key["role"] == "gateway"]
-        barimt("keys", "revoke", kid)
-        keyring = keyring_of(read_key_list(barimt("keys", "list", "--json")["signed"]))
-        with database.transaction(Role.OWNER) as connection:
-            [cose] = connection.exec_driver_sql("SELECT cose FROM pos.receipts").scalars()
-        with pytest.raises(AskTheCentre):
-            verify_text(encode_text(bytes(cose)), keyring)
 
 
 class TestWords:

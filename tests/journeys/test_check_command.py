@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import URL, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from barimt.authority import Authority
 from barimt.check import LEDGER, check_everything
 from barimt.cli import main
 from barimt.commands import Opened
+from barimt.open_authority import open_authority
 from benchmarks.bench_check import TERMINALS, measure
 from refunds.store import checking
 from runtime.data_dir import DataDir
@@ -48,11 +48,12 @@ def check(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 @pytest.fixture
 def opened(settings: Settings, data_dir: DataDir, database: Database) -> Opened:
     """A data directory whose keys are those of the world, in the published list."""
-    for name, secret in (("gateway-1.key", b"g" * 32), ("turnover-1.key", MASTER)):
-        (data_dir.keys / name).write_text(secret.hex())
+    secrets = {"root": b"r" * 32, "gateway-1": b"g" * 32, "turnover-1": MASTER, "tokens": b"t" * 32}
+    for name, secret in secrets.items():
+        (data_dir.keys / f"{name}.key").write_text(secret.hex())
     world = World(database, None, None)
     with database.transaction(Role.JOBS) as connection:
-        Authority.open(data_dir.keys).publish(connection, world.clock)
+        open_authority(connection, world.clock, settings=settings)
     return Opened(settings, data_dir, database, world.clock)
 
 
