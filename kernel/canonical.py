@@ -13,6 +13,13 @@ def canonical_text(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def is_canonical(text: str) -> bool:
+    """Whether a text is in that form. Lines of a text are, each by itself, where the whole is: nothing composes with a
+    line feed.
+    """
+    return unicodedata.is_normalized("NFC", text)
+
+
 def canonical_json(value: Json) -> bytes:
     """Answer the canonical UTF-8 JSON of a value: keys sorted by code point, no spaces, no floats, no escapes that
     JSON does not require. For such values it equals RFC 8785 (JCS) where keys are ASCII.

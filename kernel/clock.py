@@ -7,7 +7,8 @@ tokens, rate limits and time-outs stay on real time (see `runtime.clock`).
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -23,12 +24,23 @@ DAY_ZERO = date(2000, 1, 7)
 
 def business_date(instant: datetime) -> date:
     """Answer the calendar day in Ulaanbaatar on which `instant` falls."""
-    return instant.astimezone(ULAANBAATAR).date()
+    return _hour(int(instant.timestamp()) // 3600)[0]
 
 
 def business_day(instant: datetime) -> int:
     """Answer the day number of a receipt id: days since 2000-01-07 in Ulaanbaatar."""
     return (business_date(instant) - DAY_ZERO).days
+
+
+@lru_cache(maxsize=4096)
+def _hour(hour: int) -> tuple[date, timezone]:
+    """Answer the day and the offset that hold in Ulaanbaatar for a whole hour since 1970: its offsets were whole hours
+    at all times, and changed on the hour (tz database).
+    """
+    local = datetime.fromtimestamp(hour * 3600, ULAANBAATAR)
+    offset = local.utcoffset()
+    assert offset is not None
+    return local.date(), timezone(offset)
 
 
 def date_of_day(day: int) -> date:
@@ -98,4 +110,4 @@ def parse_instant(text: str, path: str) -> datetime:
 
 def format_instant(instant: datetime) -> str:
     """Write an instant as RFC 3339 with Ulaanbaatar's offset, as a shop would read it."""
-    return instant.astimezone(ULAANBAATAR).isoformat(timespec="seconds")
+    return instant.astimezone(_hour(int(instant.timestamp()) // 3600)[1]).isoformat(timespec="seconds")

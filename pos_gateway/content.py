@@ -6,10 +6,10 @@ number of eight digits could else be found by trying them all, and who bought wh
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from hashlib import blake2b
 
 import msgspec
+from msgspec.structs import replace
 
 from receipts.document import Line, Part, decode_document
 from receipts.ids import ReceiptId

@@ -80,6 +80,19 @@ def form(pattern: str, code: str, expected: str) -> msgspec.Meta:
     return msgspec.Meta(pattern=pattern, extra={"code": code, "expected": expected})
 
 
+def late_form(pattern: str, code: str, expected: str, length: tuple[int, int]) -> msgspec.Meta:
+    """Declare the form of a text that each line of a receipt has. The decoder looks at its length only, and whoever
+    calls it sees to the pattern of all lines at once: one by one they would take as long as all the rest of decoding.
+    """
+    assert code in FORM_CODES
+    return msgspec.Meta(
+        min_length=length[0],
+        max_length=length[1],
+        extra={"code": code, "expected": expected, "pattern": pattern},
+        extra_json_schema={"pattern": pattern},
+    )
+
+
 def _too_deep(body: bytes) -> bool:
     """Whether brackets outside of texts are nested too deeply. A text that never ends is taken whole, so that each byte
     is looked at once.
@@ -107,7 +120,7 @@ def _walk(  # noqa: C901 - one case a kind of declaration
                 yield from _walk(value, chosen, path, extra)
         case inspect.StructType():
             yield from _walk_object(value, kind, path)
-        case inspect.ListType(item_type=item, min_length=least, max_length=most):
+        case inspect.VarTupleType(item_type=item, min_length=least, max_length=most):
             yield from _walk_list(value, item, path, (least, most))
         case inspect.StrType():
             yield from _walk_text(value, kind, path, extra)
@@ -151,7 +164,7 @@ def _walk_text(value: object, kind: inspect.StrType, path: str, extra: Mapping[s
         yield Fault("wrong_type", path, "text")
     elif _SURROGATE.search(value):
         yield Fault("wrong_form", path, "text of whole Unicode characters")
-    elif kind.pattern is not None and not re.search(kind.pattern, value):
+    elif (pattern := kind.pattern or extra.get("pattern")) is not None and not re.search(pattern, value):
         yield Fault(extra["code"], path, extra["expected"])
     else:
         yield from _length_faults(len(value), path, (kind.min_length, kind.max_length))

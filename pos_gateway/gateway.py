@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import asyncpg
 import structlog
+from msgspec import Struct
 
 from kernel.clock import Clock, Month, business_date
 from kernel.refusal import Malformed, Refusal
@@ -42,8 +43,7 @@ from runtime.tokens.access import AccessTokens
 from runtime.tokens.bearer import Unauthenticated, token_of
 
 
-@dataclass(frozen=True, slots=True)
-class Sold:
+class Sold(Struct, frozen=True):
     """An issued receipt; `parts` as they were judged just now, or None where the stored document tells them."""
 
     issued: Issued

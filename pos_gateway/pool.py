@@ -7,7 +7,9 @@ The bound keeps the promise that nobody waits long: 4,096 receipts are about a s
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from kernel.refusal import Refusal, Unavailable
 from receipts.orders import Issued, Order, Outcome

@@ -4,17 +4,19 @@ A body is decoded by msgspec in one pass; when that fails, `faults_in` walks the
 and names every fault at once, so the fast path and the explanation can never disagree on what is well formed.
 """
 
+import re
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
-from kernel.canonical import canonical_text
+from kernel.canonical import canonical_text, is_canonical
 from kernel.clock import parse_instant
 from kernel.money import MONGO_MAX
 from kernel.refusal import Fault, Malformed
-from pos_gateway.explain import faults_in, form
+from pos_gateway.explain import faults_in, form, late_form
 from receipts.document import Line
 from receipts.ids import ReceiptId
 from receipts.receipt import Nature, TaxType
@@ -39,18 +41,21 @@ District = Annotated[str, form(r"\A[0-9]{4}\Z", "district_form", "4 digits, as 2
 ConsumerNo = Annotated[str, form(r"\A[0-9]{8}\Z", "consumer_no_form", "8 digits")]
 Id = Annotated[str, form(r"\A[0-9]{33}\Z", "receipt_id_form", "33 digits")]
 Quantity = Annotated[
-    str, form(r"\A[0-9]{1,9}(\.[0-9]{1,6})?\Z", "quantity_form", "a decimal of at most 9 and 6 digits, as 1.000")
+    str,
+    late_form(
+        r"\A[0-9]{1,9}(\.[0-9]{1,6})?\Z", "quantity_form", "a decimal of at most 9 and 6 digits, as 1.000", (1, 16)
+    ),
 ]
-Classification = Annotated[str, form(r"\A[0-9]{7}\Z", "classification_form", "7 digits")]
-TaxProduct = Annotated[str, form(r"\A[0-9]{3,10}\Z", "tax_product_form", "3 to 10 digits")]
-Barcode = Annotated[str, form(r"\A[\x21-\x7e]{1,32}\Z", "barcode_form", "1 to 32 printable characters")]
+Classification = Annotated[str, late_form(r"\A[0-9]{7}\Z", "classification_form", "7 digits", (7, 7))]
+TaxProduct = Annotated[str, late_form(r"\A[0-9]{3,10}\Z", "tax_product_form", "3 to 10 digits", (3, 10))]
+Barcode = Annotated[str, late_form(r"\A[\x21-\x7e]{1,32}\Z", "barcode_form", "1 to 32 printable characters", (1, 32))]
 Method = Annotated[str, form(r"\A[A-Z][A-Z0-9_]{0,31}\Z", "method_form", "as CASH, PAYMENT_CARD, BANK_TRANSFER")]
 Key = Annotated[str, form(r"\A[\x21-\x7e]{1,128}\Z", "key_form", "1 to 128 printable ASCII characters")]
 Instant = Annotated[str, Meta(max_length=40)]
 
 
-class LineIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """One article."""
+class LineIn(Line, frozen=True, forbid_unknown_fields=True):
+    """One article: the line of the document itself, with what the wire allows of each of its fields."""
 
     name: Name
     quantity: Quantity
@@ -68,13 +73,13 @@ class PartIn(Struct, frozen=True, forbid_unknown_fields=True):
 
     tax_type: Literal["VAT_ABLE", "VAT_FREE", "VAT_ZERO", "NO_VAT"]
     total_mongo: Amount
-    lines: Annotated[list[LineIn], Meta(min_length=1, max_length=LINES_MAX)]
+    lines: Annotated[tuple[LineIn, ...], Meta(min_length=1, max_length=LINES_MAX)]
     seller_tin: Tin | None = None
     vat_mongo: Amount | None = None
     city_tax_mongo: Amount | None = None
 
 
-class PaymentIn(Struct, frozen=True, forbid_unknown_fields=True):
+class PaymentIn(Payment, frozen=True, forbid_unknown_fields=True):
     """How much was paid by which means."""
 
     method: Method
@@ -86,8 +91,8 @@ class ReceiptIn(Struct, frozen=True, forbid_unknown_fields=True):
 
     type: Literal["B2C_RECEIPT", "B2B_RECEIPT", "B2C_INVOICE", "B2B_INVOICE"]
     seller_tin: Tin
-    parts: Annotated[list[PartIn], Meta(min_length=1, max_length=PARTS_MAX)]
-    payments: Annotated[list[PaymentIn], Meta(max_length=PAYMENTS_MAX)] = []
+    parts: Annotated[tuple[PartIn, ...], Meta(min_length=1, max_length=PARTS_MAX)]
+    payments: Annotated[tuple[PaymentIn, ...], Meta(max_length=PAYMENTS_MAX)] = ()
     terminal: Terminal | None = None
     branch: Branch | None = None
     district: District | None = None
@@ -112,23 +117,50 @@ class VoidIn(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[str, form(r"\A[^\x00-\x1f\x7f]{1,255}\Z", "reason_form", "1 to 255 characters")]
 
 
-def _reader(kind: type[Any]) -> Callable[[bytes], Any]:
+T = TypeVar("T")
+
+
+def _reader(kind: type[T], receipt_of: Callable[[T], ReceiptIn | None]) -> Callable[[bytes], T]:
     decode = msgspec.json.Decoder(kind).decode
 
-    def read(body: bytes) -> Any:
+    def read(body: bytes) -> T:
         try:
-            return decode(body)
+            value = decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Malformed(*faults_in(body, kind)) from None
+        receipt = receipt_of(value)
+        if receipt is not None and not _well_formed(receipt):
+            raise Malformed(*faults_in(body, kind))
+        return value
 
     return read
 
 
-read_receipt: Callable[[bytes], ReceiptIn] = _reader(ReceiptIn)
+_QUANTITIES = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,6})?\n)+")
+
+
+def _well_formed(receipt: ReceiptIn) -> bool:
+    """Whether the texts of all lines have their late forms, whose lengths the decoder has seen to."""
+    for part in receipt.parts:
+        lines = part.lines
+        quantities = "\n".join([line.quantity for line in lines]) + "\n"
+        digits = "".join([(line.classification or "") + (line.tax_product or "") for line in lines])
+        barcodes = "".join([line.barcode or "" for line in lines])
+        if (
+            _QUANTITIES.fullmatch(quantities) is None
+            or quantities.count("\n") != len(lines)
+            or (digits and not (digits.isascii() and digits.isdigit()))
+            or (barcodes and not (barcodes.isascii() and barcodes.isprintable() and " " not in barcodes))
+        ):
+            return False
+    return True
+
+
+read_receipt: Callable[[bytes], ReceiptIn] = _reader(ReceiptIn, lambda receipt: receipt)
 """Read a single receipt's body. Raises `Malformed` with every fault."""
-read_batch_line: Callable[[bytes], BatchLineIn] = _reader(BatchLineIn)
+read_batch_line: Callable[[bytes], BatchLineIn] = _reader(BatchLineIn, lambda line: line.receipt)
 """Read one line of a batch. Raises `Malformed` with every fault."""
-read_void: Callable[[bytes], VoidIn] = _reader(VoidIn)
+read_void: Callable[[bytes], VoidIn] = _reader(VoidIn, lambda _void: None)
 """Read the body of a void. Raises `Malformed` with every fault."""
 
 
@@ -143,8 +175,8 @@ def submission_of(body: ReceiptIn) -> Submission:
     except Malformed as malformed:
         faults += malformed.faults
     reference = None if body.reference is None else canonical_text(body.reference)
-    parts = tuple([_part(part, body.seller_tin) for part in body.parts])
-    faults += _more_faults(body, reference, parts)
+    parts = tuple([_part(at, part, body.seller_tin, faults) for at, part in enumerate(body.parts)])
+    faults += _header_faults(body, reference)
     if faults:
         raise Malformed(*faults)
     return Submission(
@@ -152,7 +184,7 @@ def submission_of(body: ReceiptIn) -> Submission:
         business=body.type.startswith("B2B"),
         seller_tin=body.seller_tin,
         parts=parts,
-        payments=tuple([Payment(payment.method, payment.amount_mongo) for payment in body.payments]),
+        payments=body.payments,
         terminal=None if body.terminal is None else int(body.terminal),
         branch=None if body.branch is None else int(body.branch),
         district=body.district,
@@ -165,17 +197,18 @@ def submission_of(body: ReceiptIn) -> Submission:
     )
 
 
-def _more_faults(body: ReceiptIn, reference: str | None, parts: tuple[StatedPart, ...]) -> Iterator[Fault]:
+def _header_faults(body: ReceiptIn, reference: str | None) -> Iterator[Fault]:
     if body.corrects is not None and body.type.endswith("_INVOICE"):
         yield Fault("corrects_invoice_type", "/type", "B2C_RECEIPT or B2B_RECEIPT for a correction")
     if reference is not None and len(reference) > REFERENCE_MAX:
         yield Fault("too_long", "/reference", f"at most {REFERENCE_MAX}")
-    for at, part in enumerate(parts):
-        for line_at, line in enumerate(part.lines):
-            if len(line.name) > NAME_MAX or "\0" in line.name:
-                yield _text_fault(f"/parts/{at}/lines/{line_at}/name", line.name, NAME_MAX)
-            if len(line.unit) > UNIT_MAX or "\0" in line.unit:
-                yield _text_fault(f"/parts/{at}/lines/{line_at}/unit", line.unit, UNIT_MAX)
+
+
+def _line_faults(path: str, line: Line) -> Iterator[Fault]:
+    if len(line.name) > NAME_MAX or "\0" in line.name:
+        yield _text_fault(f"{path}/name", line.name, NAME_MAX)
+    if len(line.unit) > UNIT_MAX or "\0" in line.unit:
+        yield _text_fault(f"{path}/unit", line.unit, UNIT_MAX)
 
 
 def _text_fault(path: str, text: str, most: int) -> Fault:
@@ -200,26 +233,25 @@ def _nature(body: ReceiptIn) -> Nature:
     return Nature.SALE if body.pays_invoice is None else Nature.PAYMENT
 
 
-def _part(part: PartIn, seller_tin: str) -> StatedPart:
+def _part(at: int, part: PartIn, seller_tin: str, faults: list[Fault]) -> StatedPart:
+    lines: tuple[Line, ...] = part.lines
+    texts = "\n".join([f"{line.name}\n{line.unit}" for line in lines])
+    if "\0" in texts or not is_canonical(texts):
+        lines = tuple([_canonical(line) for line in lines])
+        for line_at, line in enumerate(lines):
+            faults += _line_faults(f"/parts/{at}/lines/{line_at}", line)
     return StatedPart(
         part.seller_tin or seller_tin,
-        TaxType[part.tax_type],
+        _TAX_TYPES[part.tax_type],
         part.total_mongo,
         part.vat_mongo,
         part.city_tax_mongo,
-        tuple([_line(line) for line in part.lines]),
+        lines,
     )
 
 
-def _line(line: LineIn) -> Line:
-    return Line(
-        canonical_text(line.name),
-        line.quantity,
-        canonical_text(line.unit),
-        line.total_mongo,
-        line.unit_price_mongo,
-        line.city_tax,
-        line.classification,
-        line.tax_product,
-        line.barcode,
-    )
+_TAX_TYPES = {tax_type.name: tax_type for tax_type in TaxType}
+
+
+def _canonical(line: Line) -> Line:
+    return replace(line, name=canonical_text(line.name), unit=canonical_text(line.unit))

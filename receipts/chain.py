@@ -8,6 +8,8 @@ decrease (docs/formats/chain.md).
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
+
 from kernel.canonical import sha256
 from kernel.clock import business_day
 from kernel.refusal import Refusal
@@ -24,8 +26,7 @@ class TerminalDayFull(Refusal):
     code = "terminal_day_full"
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """Where a chain stands: what the next link builds on. `counter` is the next link's."""
 
     seller: int
@@ -38,8 +39,7 @@ class Head:
     last_issued_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A document with what the QR says about it: amounts with their sign (a void's are negative)."""
 
     nature: Nature
@@ -52,8 +52,7 @@ class Draft:
     part_sellers: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """A signed receipt: what is stored for ever. `part_ids` are in the order of the document's parts."""
 
     id: ReceiptId
@@ -128,8 +127,10 @@ def _sign(head: Head, draft: Draft, issued_at: datetime, receipt_id: ReceiptId, 
     )
     cose = qr.assemble(signer.kid, packed, signer.private_key.sign(qr.to_sign(signer.kid, packed)))
     part_ids = tuple(
-        ReceiptId(seller, receipt_id.branch, receipt_id.day, receipt_id.number + at, receipt_id.terminal)
-        for at, seller in enumerate(draft.part_sellers, 1)
+        [
+            ReceiptId(seller, receipt_id.branch, receipt_id.day, receipt_id.number + at, receipt_id.terminal)
+            for at, seller in enumerate(draft.part_sellers, 1)
+        ]
     )
     return Link(
         receipt_id, part_ids, issued_at, kind, head.counter, turnover, cose,

@@ -4,8 +4,11 @@ A `Chunk` starts from locked chains and loaded predecessors, advances them in me
 so that two orders of one transaction on one terminal, or on one bundle, see each other.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kernel.clock import business_date
 from receipts.chain import Draft, Head, Link, advance
@@ -36,8 +39,7 @@ from receipts.stored import PartAmounts, ReceiptKey, StoredReceipt, stored_recei
 from receipts.submission import Submission, document_of, payments_text
 
 
-@dataclass(frozen=True, slots=True)
-class LockedChain:
+class LockedChain(Struct, frozen=True):
     """A chain locked for this transaction, with its terminal's standing."""
 
     head: Head
@@ -48,8 +50,7 @@ class LockedChain:
     branch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Successor:
+class Successor(Struct, frozen=True):
     """A correction or void of `receipt` by the link `by`."""
 
     receipt: ReceiptKey
@@ -60,8 +61,7 @@ class Successor:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """Something that a claim must follow: a row of the outbox."""
 
     root: ReceiptKey

@@ -18,10 +18,10 @@ docs/formats/document.md is normative.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import cbor2
+from msgspec import Struct
 
 from kernel.money import MONGO_MAX
 from kernel.refusal import Fault, Malformed
@@ -35,8 +35,7 @@ SECONDS_MAX = 2**32 - 1
 _Fields = dict[int, cbor.Value]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One article of a part. `quantity` is a decimal text as the till wrote it; amounts include all taxes."""
 
     name: str
@@ -50,8 +49,7 @@ class Line:
     barcode: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """What one merchant sold under one tax type; amounts as signed."""
 
     merchant_tin: str
@@ -62,8 +60,7 @@ class Part:
     lines: tuple[Line, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A receipt's content. A void carries no parts, only what it voids and why."""
 
     parts: tuple[Part, ...] = ()
@@ -79,18 +76,26 @@ class Document:
 
 def encode_document(document: Document) -> bytes:
     """Write the canonical bytes. Text must be NFC already (the parsers see to it)."""
-    optional = (
-        (1, None if document.sold_at is None else int(document.sold_at.timestamp())),
-        (2, document.reference),
-        (3, document.buyer_tin),
-        (4, None if document.root_id is None else str(document.root_id)),
-        (5, None if document.previous_id is None else str(document.previous_id)),
-        (6, None if document.pays_invoice is None else str(document.pays_invoice)),
-        (7, document.district),
-        (8, [_part_map(part) for part in document.parts] or None),
-        (9, document.reason),
-    )
-    return cbor2.dumps({0: VERSION, **{key: value for key, value in optional if value is not None}})
+    fields: dict[int, object] = {0: VERSION}
+    if document.sold_at is not None:
+        fields[1] = int(document.sold_at.timestamp())
+    if document.reference is not None:
+        fields[2] = document.reference
+    if document.buyer_tin is not None:
+        fields[3] = document.buyer_tin
+    if document.root_id is not None:
+        fields[4] = str(document.root_id)
+    if document.previous_id is not None:
+        fields[5] = str(document.previous_id)
+    if document.pays_invoice is not None:
+        fields[6] = str(document.pays_invoice)
+    if document.district is not None:
+        fields[7] = document.district
+    if document.parts:
+        fields[8] = [_part_map(part) for part in document.parts]
+    if document.reason is not None:
+        fields[9] = document.reason
+    return cbor2.dumps(fields)
 
 
 def _part_map(part: Part) -> dict[int, object]:

@@ -12,8 +12,9 @@ Source: read off recorded PosAPI receipts; normative in docs/formats/receipt-id.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from kernel.refusal import Fault, Malformed
 
@@ -24,8 +25,7 @@ _SELLER, _BRANCH, _DAY, _NUMBER = 10**21, 10**18, 10**13, 10**8
 """What one seller, branch, day, number is worth in the integer of the 33 digits; a terminal is worth 1."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ReceiptId:
+class ReceiptId(Struct, frozen=True, order=True):
     """One receipt or part for ever. Ordered by seller, branch, day, number, terminal."""
 
     seller: int
@@ -57,6 +57,11 @@ class ReceiptId:
         assert 0 <= self.number < NUMBERS_A_DAY
         assert 0 <= self.terminal < _TERMINALS
         return self.seller * _SELLER + self.branch * _BRANCH + self.day * _DAY + self.number * _NUMBER + self.terminal
+
+    @property
+    def octets(self) -> bytes:
+        """The 14 bytes of the id in the QR, and in what is hashed for it."""
+        return self.to_int().to_bytes(14)
 
     def __str__(self) -> str:
         return f"{self.to_int():033d}"

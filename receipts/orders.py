@@ -1,7 +1,8 @@
 """Orders that wait to be issued, how they can end, and every rule that can say no to them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kernel.refusal import Refusal
 from receipts.chain import ChainKey
@@ -82,8 +83,7 @@ class InvoiceUnknown(Refusal):
     code = "invoice_unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class SaleOrder:
+class SaleOrder(Struct, frozen=True):
     """A judged submission that waits to be issued."""
 
     client_id: str
@@ -95,8 +95,7 @@ class SaleOrder:
     priced: Priced
 
 
-@dataclass(frozen=True, slots=True)
-class VoidOrder:
+class VoidOrder(Struct, frozen=True):
     """A receipt that waits to be voided. `terminal` issues the void link: the receipt's own."""
 
     client_id: str
@@ -111,8 +110,7 @@ class VoidOrder:
 Order = SaleOrder | VoidOrder
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(Struct, frozen=True):
     """A stored receipt; `repeated` when the same order had been issued before."""
 
     receipt: StoredReceipt

@@ -16,8 +16,9 @@ reader needs no CBOR decoder:
 
 import hmac
 import struct
-from dataclasses import dataclass
 from hashlib import sha256 as _sha256
+
+from msgspec import Struct
 
 from receipts import base45
 from receipts.ids import ReceiptId
@@ -36,8 +37,7 @@ _I64 = 1 << 64
 _DIGEST = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(Struct, frozen=True):
     """The sixty signed bytes as values. Times are seconds since 1970 (UTC), amounts möngö."""
 
     id: ReceiptId
@@ -62,7 +62,7 @@ def pack(payload: Payload) -> bytes:
     """Write the sixty bytes. Amounts beyond i48 raise OverflowError; documents keep them below."""
     assert len(payload.chain) == len(payload.turnover_sealed) == len(payload.document) == _DIGEST
     return _FIELDS.pack(
-        payload.id.to_int().to_bytes(14),
+        payload.id.octets,
         payload.issued_at,
         payload.total_mongo.to_bytes(6, signed=True),
         payload.vat_mongo.to_bytes(6, signed=True),
@@ -129,5 +129,5 @@ def open_turnover(sealed: bytes, *, turnover_key: bytes, id: ReceiptId) -> int: 
 
 
 def _pad(value: int, turnover_key: bytes, receipt_id: ReceiptId) -> bytes:
-    pad = hmac.digest(turnover_key, receipt_id.to_int().to_bytes(14), "sha256")
+    pad = hmac.digest(turnover_key, receipt_id.octets, "sha256")
     return (value ^ int.from_bytes(pad[:8])).to_bytes(8)

@@ -1,7 +1,8 @@
 """What kind of thing a link of a chain is, what follows from that, and the lottery number on it."""
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 from kernel.canonical import sha256
 
@@ -45,8 +46,7 @@ _NATURE_BITS = 0x0F
 KIND_MAX = 0xFF
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """The sixteen bits `kind` of the QR: the nature and four marks; every other bit is zero."""
 
     nature: Nature
@@ -84,8 +84,7 @@ def _kind_of(bits: int) -> Kind:
 _KINDS = {bits: _kind_of(bits) for bits in range(KIND_MAX + 1) if bits & _NATURE_BITS in set(Nature)}
 
 
-@dataclass(frozen=True, slots=True)
-class LotteryNumber:
+class LotteryNumber(Struct, frozen=True):
     """Two letters and eight digits; only the digits take part in a draw (docs/formats/lottery-number.md)."""
 
     letters: str

@@ -1,9 +1,10 @@
 """A receipt as it is stored: one row a link, the same fields in the same order as the table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from receipts.chain import Link
 from receipts.ids import ReceiptId
@@ -23,8 +24,7 @@ class PartAmounts(NamedTuple):
     city_tax_mongo: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredReceipt:
+class StoredReceipt(Struct, frozen=True):
     """A row of pos.receipts. Arrays have one entry a part; a void's amounts are negative."""
 
     seller: int
@@ -132,9 +132,9 @@ def stored_receipt(
         received_at=received_at,
         kind=link.kind.to_int(),
         counter=link.counter,
-        total_mongo=sum(part.total_mongo for part in amounts),
-        vat_mongo=sum(part.vat_mongo for part in amounts),
-        city_tax_mongo=sum(part.city_tax_mongo for part in amounts),
+        total_mongo=sum([part.total_mongo for part in amounts]),
+        vat_mongo=sum([part.vat_mongo for part in amounts]),
+        city_tax_mongo=sum([part.city_tax_mongo for part in amounts]),
         turnover_mongo=link.turnover_mongo,
         cose=link.cose,
         receipt_hash=link.receipt_hash,

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from msgspec import Struct
+
 from kernel.money import MONGO_MAX
 from kernel.refusal import Fault, Malformed
 from receipts.codes import districts, tax_product_type
@@ -11,14 +13,16 @@ from receipts.document import Document, Line, Part
 from receipts.ids import ReceiptId
 from receipts.receipt import Nature, TaxType
 from receipts.rules import Rules
-from receipts.tax import Split, split_line, vat_rate
+from receipts.tax import Split, split_line, split_plain, vat_rate
 
 LINES_MAX = 500
 PARTS_MAX = 100
+_CODED = frozenset({TaxType.VAT_FREE, TaxType.VAT_ZERO})
+"""Tax types whose lines need the code of the law that frees them."""
+_WITH_LOTTERY = frozenset({Nature.SALE, Nature.PAYMENT})
 
 
-@dataclass(frozen=True, slots=True)
-class StatedPart:
+class StatedPart(Struct, frozen=True):
     """A part as the till states it; the taxes may be left for us to compute. Amounts in möngö, taxes included."""
 
     seller_tin: str
@@ -29,16 +33,14 @@ class StatedPart:
     lines: tuple[Line, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
+class Payment(Struct, frozen=True):
     """How much was paid by which means; nothing of a payment card is kept."""
 
     method: str
     amount_mongo: int
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Struct, frozen=True):
     """A sale, invoice, payment of an invoice or correction as a till posts it; well formed, not yet judged."""
 
     nature: Nature
@@ -67,8 +69,7 @@ class Merchant:
     city_tax_payer: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
+class Priced(Struct, frozen=True):
     """A judged submission. `computed_vat_mongo` is ours, `vat_mongo` what is signed (the till's, within tolerance)."""
 
     parts: tuple[Part, ...]
@@ -92,9 +93,9 @@ def price(submission: Submission, merchants: Mapping[str, Merchant], *, rules: R
         if merchant is None:
             faults.append(Fault("merchant_unknown", f"/parts/{at}/seller_tin", "an enrolled seller"))
             continue
-        splits = _splits(part, merchant, rules)
-        computed.append(splits)
-        faults += _part_faults(f"/parts/{at}", part, merchant, splits, day)
+        split = _split(part, merchant, rules)
+        computed.append(split)
+        faults += _part_faults(at, part, merchant, split, day)
     if faults:
         raise Malformed(*faults)
     return _priced(submission, merchants, computed)
@@ -109,6 +110,19 @@ def _header_faults(submission: Submission) -> Iterator[Fault]:
         yield Fault("corrects_and_pays", "/pays_invoice", "either corrects or pays_invoice")
     if submission.district is not None and submission.district not in districts():
         yield Fault("district_unknown", "/district", "a code of the district list, as 2501")
+    if len(submission.parts) > 1 or len(submission.parts[0].lines) > LINES_MAX:
+        yield from _together_faults(submission)
+    total = sum([part.total_mongo for part in submission.parts])
+    if total > MONGO_MAX:
+        yield Fault("out_of_range", "/parts", f"a receipt's total of at most {MONGO_MAX}")
+    if submission.payments and submission.nature is not Nature.INVOICE:
+        paid = sum([payment.amount_mongo for payment in submission.payments])
+        if paid != total:
+            yield Fault("payments_mismatch", "/payments", str(total))
+
+
+def _together_faults(submission: Submission) -> Iterator[Fault]:
+    """What can be wrong with several parts that are right by themselves."""
     seen: set[tuple[str, TaxType]] = set()
     for at, part in enumerate(submission.parts):
         if (part.seller_tin, part.tax_type) in seen:
@@ -116,42 +130,36 @@ def _header_faults(submission: Submission) -> Iterator[Fault]:
         seen.add((part.seller_tin, part.tax_type))
     if sum(len(part.lines) for part in submission.parts) > LINES_MAX:
         yield Fault("too_many_lines", "/parts", f"at most {LINES_MAX} lines a receipt")
-    yield from _total_faults(submission)
 
 
-def _total_faults(submission: Submission) -> Iterator[Fault]:
-    total = sum(part.total_mongo for part in submission.parts)
-    if total > MONGO_MAX:
-        yield Fault("out_of_range", "/parts", f"a receipt's total of at most {MONGO_MAX}")
-    paid = sum(payment.amount_mongo for payment in submission.payments)
-    if submission.payments and submission.nature is not Nature.INVOICE and paid != total:
-        yield Fault("payments_mismatch", "/payments", str(total))
-
-
-def _splits(part: StatedPart, merchant: Merchant, rules: Rules) -> tuple[Split, ...]:
+def _split(part: StatedPart, merchant: Merchant, rules: Rules) -> Split:
+    """Answer the sum of the lines' taxes."""
     vat = vat_rate(part.tax_type, vat_payer=merchant.vat_payer, rules=rules)
     city = rules.city_tax_per_mille if merchant.city_tax_payer else 0
-    return tuple(
-        split_line(line.total_mongo, vat_per_mille=vat, city_tax_per_mille=city if line.city_tax else 0)
-        for line in part.lines
-    )
+    plain = [line.total_mongo for line in part.lines if not (city and line.city_tax)]
+    vat_mongo, city_mongo = split_plain(plain, vat_per_mille=vat), 0
+    if len(plain) < len(part.lines):
+        for line in part.lines:
+            if line.city_tax:
+                split = split_line(line.total_mongo, vat_per_mille=vat, city_tax_per_mille=city)
+                vat_mongo += split.vat_mongo
+                city_mongo += split.city_tax_mongo
+    return Split(vat_mongo, city_mongo)
 
 
-def _part_faults(
-    path: str, part: StatedPart, merchant: Merchant, splits: tuple[Split, ...], day: date
-) -> Iterator[Fault]:
-    total = sum(line.total_mongo for line in part.lines)
+def _part_faults(at: int, part: StatedPart, merchant: Merchant, split: Split, day: date) -> Iterator[Fault]:
+    total = sum([line.total_mongo for line in part.lines])
     if part.total_mongo != total:
-        yield Fault("lines_mismatch", f"{path}/total_mongo", str(total))
+        yield Fault("lines_mismatch", f"/parts/{at}/total_mongo", str(total))
     tolerance = len(part.lines)
-    vat, city = _sums(splits)
-    stated = part.vat_mongo
-    if stated is not None and (abs(stated - vat) > tolerance or stated > part.total_mongo):
-        yield Fault("vat_mismatch", f"{path}/vat_mongo", str(vat))
-    if part.city_tax_mongo is not None and abs(part.city_tax_mongo - city) > tolerance:
-        yield Fault("city_tax_mismatch", f"{path}/city_tax_mongo", str(city))
-    for at, line in enumerate(part.lines):
-        yield from _line_faults(f"{path}/lines/{at}", line, part.tax_type, merchant, day)
+    vat, city = part.vat_mongo, part.city_tax_mongo
+    if vat is not None and (abs(vat - split.vat_mongo) > tolerance or vat > part.total_mongo):
+        yield Fault("vat_mismatch", f"/parts/{at}/vat_mongo", str(split.vat_mongo))
+    if city is not None and abs(city - split.city_tax_mongo) > tolerance:
+        yield Fault("city_tax_mismatch", f"/parts/{at}/city_tax_mongo", str(split.city_tax_mongo))
+    if part.tax_type in _CODED or any([line.city_tax or line.tax_product is not None for line in part.lines]):
+        for line_at, line in enumerate(part.lines):
+            yield from _line_faults(f"/parts/{at}/lines/{line_at}", line, part.tax_type, merchant, day)
 
 
 def _line_faults(path: str, line: Line, tax_type: TaxType, merchant: Merchant, day: date) -> Iterator[Fault]:
@@ -160,31 +168,34 @@ def _line_faults(path: str, line: Line, tax_type: TaxType, merchant: Merchant, d
     if line.tax_product is not None:
         if tax_product_type(line.tax_product, day) is not tax_type:
             yield Fault("tax_product_unknown", f"{path}/tax_product", f"a code in force for {tax_type.name}")
-    elif tax_type in {TaxType.VAT_FREE, TaxType.VAT_ZERO}:
+    elif tax_type in _CODED:
         yield Fault("tax_product_missing", f"{path}/tax_product", f"the code that makes the line {tax_type.name}")
 
 
-def _sums(splits: tuple[Split, ...]) -> tuple[int, int]:
-    return sum(split.vat_mongo for split in splits), sum(split.city_tax_mongo for split in splits)
-
-
-def _priced(submission: Submission, merchants: Mapping[str, Merchant], computed: list[tuple[Split, ...]]) -> Priced:
-    parts = []
-    for part, splits in zip(submission.parts, computed, strict=True):
-        vat, city = _sums(splits)
-        signed_vat = vat if part.vat_mongo is None else part.vat_mongo
-        signed_city = city if part.city_tax_mongo is None else part.city_tax_mongo
-        parts.append(Part(part.seller_tin, part.tax_type, part.total_mongo, signed_vat, signed_city, part.lines))
+def _priced(submission: Submission, merchants: Mapping[str, Merchant], computed: list[Split]) -> Priced:
+    parts = tuple(
+        [
+            Part(
+                part.seller_tin,
+                part.tax_type,
+                part.total_mongo,
+                split.vat_mongo if part.vat_mongo is None else part.vat_mongo,
+                split.city_tax_mongo if part.city_tax_mongo is None else part.city_tax_mongo,
+                part.lines,
+            )
+            for part, split in zip(submission.parts, computed, strict=True)
+        ]
+    )
     return Priced(
-        parts=tuple(parts),
-        part_sellers=tuple(merchants[part.merchant_tin].seller for part in parts),
-        total_mongo=sum(part.total_mongo for part in parts),
-        vat_mongo=sum(part.vat_mongo for part in parts),
-        city_tax_mongo=sum(part.city_tax_mongo for part in parts),
-        computed_vat_mongo=sum(_sums(splits)[0] for splits in computed),
+        parts=parts,
+        part_sellers=tuple([merchants[part.merchant_tin].seller for part in parts]),
+        total_mongo=sum([part.total_mongo for part in parts]),
+        vat_mongo=sum([part.vat_mongo for part in parts]),
+        city_tax_mongo=sum([part.city_tax_mongo for part in parts]),
+        computed_vat_mongo=sum([split.vat_mongo for split in computed]),
         lottery=not submission.business
-        and submission.nature in {Nature.SALE, Nature.PAYMENT}
-        and any(part.tax_type is not TaxType.NO_VAT for part in parts),
+        and submission.nature in _WITH_LOTTERY
+        and any([part.tax_type is not TaxType.NO_VAT for part in parts]),
     )
 
 
@@ -202,4 +213,4 @@ def document_of(submission: Submission, priced: Priced) -> Document:
 
 def payments_text(payments: tuple[Payment, ...]) -> str | None:
     """Write payments for storage: `CASH 5600;PAYMENT_CARD 100`, or nothing."""
-    return ";".join(f"{payment.method} {payment.amount_mongo}" for payment in payments) or None
+    return ";".join([f"{payment.method} {payment.amount_mongo}" for payment in payments]) or None

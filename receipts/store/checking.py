@@ -6,7 +6,7 @@ bundle with an event in the outbox is passed over where the event may change its
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from receipts.stored import ReceiptKey, StoredReceipt
 
 ROWS_A_FETCH = 1_000
 """At some 2 KB a receipt a fetch holds 2 MB."""
-_COLUMNS = ", ".join("r." + field.name for field in fields(StoredReceipt))
+_COLUMNS = ", ".join("r." + name for name in StoredReceipt.__struct_fields__)
 _FOLLOWERS = "(SELECT * FROM pos.receipts WHERE kind & 15 IN (3, 4))"
 """Corrections and voids."""
 

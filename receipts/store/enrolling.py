@@ -1,10 +1,10 @@
 """SQL of enrolment and keys (SQLAlchemy, administration): who exists, who signs, and the first link of each chain."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
+from msgspec.structs import asdict
 from sqlalchemy import Connection, RowMapping, text
 
 from kernel.clock import Month
@@ -13,7 +13,7 @@ from receipts.keys import Key, KeyRole
 from receipts.stored import StoredReceipt
 
 _SELLER_COLUMNS = "seller, tin, name, sector, district, city_tax_payer, enrolled_at"
-_RECEIPT_COLUMNS = tuple(StoredReceipt.__dataclass_fields__)
+_RECEIPT_COLUMNS = StoredReceipt.__struct_fields__
 
 
 def ensure_month(connection: Connection, month: Month) -> None:

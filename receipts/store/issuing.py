@@ -1,7 +1,7 @@
 """SQL of issuing (asyncpg, hot path): heads, idempotency keys, predecessors, and the rows of a chunk."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from asyncpg import Connection
 
@@ -12,9 +12,9 @@ from receipts.issuing import KnownKey
 from receipts.orders import Order
 from receipts.stored import ReceiptKey, StoredReceipt
 
-_COLUMNS = ", ".join(field.name for field in fields(StoredReceipt))
-_QUALIFIED = ", ".join("r." + field.name for field in fields(StoredReceipt))
-_PLACES = ", ".join(f"${at}" for at in range(1, len(fields(StoredReceipt)) + 1))
+_COLUMNS = ", ".join(name for name in StoredReceipt.__struct_fields__)
+_QUALIFIED = ", ".join("r." + name for name in StoredReceipt.__struct_fields__)
+_PLACES = ", ".join(f"${at}" for at in range(1, len(StoredReceipt.__struct_fields__) + 1))
 
 LOCK_CHAINS = """
 SELECT c.seller, c.terminal, c.counter, c.head_hash, c.turnover_mongo, c.day, c.next_number, c.last_issued_at,
@@ -203,7 +203,7 @@ def _row(receipt: StoredReceipt) -> tuple[object, ...]:
     return tuple(getattr(receipt, name) for name in _NAMES)
 
 
-_NAMES = tuple(field.name for field in fields(StoredReceipt))
+_NAMES = tuple(name for name in StoredReceipt.__struct_fields__)
 
 
 def _columns(rows: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:

@@ -1,14 +1,14 @@
 """SQL of looking things up (asyncpg): who a client is, who a seller is, and receipts by id, key, reference and day."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from receipts.keys import Key, KeyRole
 from receipts.stored import ReceiptKey, StoredReceipt
 
-_COLUMNS = ", ".join("r." + field.name for field in fields(StoredReceipt))
+_COLUMNS = ", ".join("r." + name for name in StoredReceipt.__struct_fields__)
 
 CLIENT = """
 SELECT c.seller, s.tin, c.public_key, array_agg(t.terminal ORDER BY t.terminal) FILTER

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from receipts.keys import Key, KeyRole, Signer, key_as_json, sign_key_list
 from receipts.qr import encode_text
 from receipts.qr_image import qr_png
 from receipts.receipt import Nature
+from tests.changing import replace
 
 NOW = datetime(2017, 3, 1, 4, tzinfo=UTC)
 ROOT, GATEWAY = (Ed25519PrivateKey.from_private_bytes(letter * 32) for letter in (b"r", b"g"))

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from barimt.demo.printing import printed_receipt
@@ -6,6 +5,7 @@ from barimt.demo.submissions import body_of
 from barimt.demo.world import World
 from receipts.receipt import TaxType
 from receipts.receipt_image import PrintedLine, PrintedPayment, PrintedTax
+from tests.changing import replace
 
 ANSWER = {
     "id": "0" * 33,

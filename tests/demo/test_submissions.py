@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -10,6 +9,7 @@ from barimt.demo.submissions import LineTax, Sale, body_of, correction_of, line_
 from barimt.demo.world import World
 from kernel.clock import ULAANBAATAR
 from receipts.receipt import TaxType
+from tests.changing import replace
 
 SELLER = Seller(
     store_id=5,

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from receipts.document import Document, Line, Part, decode_document, encode_docu
 from receipts.keys import Key, KeyRole, key_as_json, keyring_of, sign_key_list
 from receipts.keys import read_key_list as project_key_list
 from receipts.receipt import Nature, TaxType, lottery_number
+from tests.changing import replace
 from tests.receipts.examples import (
     BY_GATEWAY,
     BY_TILL,

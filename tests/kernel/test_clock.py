@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.clock import (
+    ULAANBAATAR,
     Month,
     business_date,
     business_day,
@@ -30,6 +31,12 @@ class TestBusinessDay:
     def test_midnight_is_ulaanbaatars(self) -> None:
         assert business_date(datetime(2017, 2, 28, 15, 59, 59, tzinfo=UTC)) == date(2017, 2, 28)
         assert business_date(datetime(2017, 2, 28, 16, 0, 0, tzinfo=UTC)) == date(2017, 3, 1)
+
+    @given(INSTANTS)
+    def test_agrees_with_the_time_zone_database(self, instant: datetime) -> None:
+        local = instant.astimezone(ULAANBAATAR)
+        assert business_date(instant) == local.date()
+        assert format_instant(instant) == local.isoformat(timespec="seconds")
 
 
 class TestMonth:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import asdict
 from sqlalchemy import Connection, text
 
 from kernel.canonical import sha256
@@ -20,12 +21,13 @@ from receipts.receipt import Nature, TaxType
 from receipts.store import issuing
 from receipts.stored import PartAmounts, StoredReceipt, stored_receipt
 from runtime.database import Database, Role
+from tests.changing import replace
 from tests.factories import EPOCH, MASTER, OPENED_AT, PartOf, Shop, Till, World, open_world
 
 ROOT = Ed25519PrivateKey.from_private_bytes(b"r" * 32)
 ROOT_KEY = Key(ROOT.public_key().public_bytes_raw(), KeyRole.ROOT, OPENED_AT, OPENED_AT + timedelta(days=4000))
 MASTERS = {EPOCH: MASTER}
-_COLUMNS = [field.name for field in fields(StoredReceipt)]
+_COLUMNS = list(StoredReceipt.__struct_fields__)
 
 
 @dataclass(frozen=True, slots=True)

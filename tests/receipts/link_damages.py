@@ -1,12 +1,12 @@
 """Damages to links, chains and keys, each with the one invariant that it breaks and the places that are to be named."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import text
 
 from receipts.document import decode_document, encode_document
+from tests.changing import replace
 from tests.receipts.checked_world import ROOT_KEY, Insider, another_document
 
 Places = str | tuple[str, ...]

@@ -1,13 +1,12 @@
 """Damages to what is recorded of receipts: succession, idempotency keys, claims, sightings."""
 
-from dataclasses import replace
-
 from sqlalchemy import text
 
 from receipts.chain import Draft, Head, first_head
 from receipts.document import Document
 from receipts.receipt import Nature
 from receipts.stored import ReceiptKey
+from tests.changing import replace
 from tests.factories import OPENED_AT
 from tests.receipts.checked_world import Insider, sale_draft
 from tests.receipts.link_damages import Places, damage

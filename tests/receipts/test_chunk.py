@@ -1,6 +1,5 @@
 """The decisions of one transaction, without a database: orders see each other, and a refused one leaves no trace."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -32,6 +31,7 @@ from receipts.orders import (
 from receipts.receipt import Nature, TaxType
 from receipts.rules import rules_on
 from receipts.submission import Merchant, Payment, StatedPart, Submission, price
+from tests.changing import replace
 
 NOW = datetime(2017, 3, 1, 4, tzinfo=UTC)
 SHOP = Merchant(37900846788, "37900846788", vat_payer=True, city_tax_payer=False)

@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,6 +19,7 @@ from receipts.receipt import LotteryNumber, Nature, TaxType, lottery_number
 from receipts.sight_receipt import sight_receipt
 from receipts.verification import AskTheCentre
 from runtime.database import Database
+from tests.changing import replace
 from tests.factories import EPOCH, MASTER, OPENED_AT, PartOf, World, by_hand, open_world
 
 DEADLINE = datetime(2018, 1, 8, 16, 0, tzinfo=UTC)

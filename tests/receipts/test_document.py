@@ -1,6 +1,5 @@
 """The canonical document: one document, one run of bytes."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import cbor2
@@ -13,6 +12,7 @@ from kernel.refusal import Malformed
 from receipts.document import DOCUMENT_BYTES_MAX, SECONDS_MAX, Document, Line, Part, decode_document, encode_document
 from receipts.ids import ReceiptId
 from receipts.receipt import TaxType
+from tests.changing import replace
 from tests.receipts.examples import DOCUMENTS, NOON, SALE
 
 FULL_LINE = Line("name", "1.5", "kg", 100, unit_price_mongo=67, city_tax=True, classification="2349010",

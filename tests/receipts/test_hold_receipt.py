@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,6 +19,7 @@ from receipts.rules import rules_on
 from receipts.verification import AskTheCentre
 from refunds.claw_back import claw_back
 from runtime.database import Database
+from tests.changing import replace
 from tests.factories import OPENED_AT, World, open_world
 
 TIME_TO_REPORT = timedelta(hours=72)

@@ -1,13 +1,12 @@
 """The receipt id is 33 digits, each at its place."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.refusal import Malformed
 from receipts.ids import ID_DIGITS, NUMBERS_A_DAY, ReceiptId
+from tests.changing import replace
 from tests.receipts.examples import RECEIPT_IDS
 
 RECORDED = "037900846788001095330000010012619"

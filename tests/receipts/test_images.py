@@ -3,7 +3,6 @@ import io
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -27,6 +26,7 @@ from receipts.receipt_image import (
     PrintedTax,
     receipt_png,
 )
+from tests.changing import replace
 
 TEXT = encode_text(hashlib.shake_256(b"a receipt").digest(COSE_LENGTH))
 RECEIPT = PrintedReceipt(

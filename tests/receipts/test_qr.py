@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import cbor2
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from receipts import qr
 from receipts.ids import ReceiptId
 from receipts.receipt import Kind, Nature
+from tests.changing import replace
 from tests.receipts.examples import AMOUNTS, GATEWAY, PAYLOADS, RECEIPT_IDS, a_sale
 
 PAYLOAD = qr.Payload(

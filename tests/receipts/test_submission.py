@@ -1,6 +1,5 @@
 """What a till states is judged by the law of its day: all faults at once, taxes to the möngö."""
 
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -23,6 +22,7 @@ from receipts.submission import (
     payments_text,
     price,
 )
+from tests.changing import replace
 
 DAY = date(2017, 3, 1)
 SHOP = Merchant(37900846788, "37900846788", vat_payer=True, city_tax_payer=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kernel.money import MONGO_MAX
 from receipts.receipt import TaxType
 from receipts.rules import rules_on
-from receipts.tax import Split, refund, split_line, vat_rate
+from receipts.tax import Split, refund, split_line, split_plain, vat_rate
 from tests.receipts.examples import NOON
 
 RULES = rules_on(NOON.date())
@@ -86,3 +86,10 @@ class TestRefund:
     def test_is_never_asked_for_less_than_nothing(self) -> None:
         with pytest.raises(AssertionError):
             refund(-1, RULES)
+
+
+class TestSplitPlain:
+    @given(st.lists(st.integers(0, MONGO_MAX), max_size=8), RATES)
+    def test_is_the_sum_of_the_lines(self, totals: list[int], vat: int) -> None:
+        lines = [split_line(total, vat_per_mille=vat, city_tax_per_mille=0) for total in totals]
+        assert split_plain(totals, vat_per_mille=vat) == sum(line.vat_mongo for line in lines)

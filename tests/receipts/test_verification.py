@@ -1,6 +1,5 @@
 """The numbered list: one failing case a step, and one a word of `why`."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -24,6 +23,7 @@ from receipts.verification import (
     verify_successor,
     verify_text,
 )
+from tests.changing import replace
 from tests.receipts.examples import (
     BY_GATEWAY,
     BY_TILL,

@@ -1,6 +1,5 @@
 """The vectors of genuine receipts: two chains, one signed by the gateway and one by a till, and edges."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ from receipts.document import Document
 from receipts.ids import ReceiptId
 from receipts.keys import Signer, turnover_key
 from receipts.receipt import Kind, Nature, lottery_number
+from tests.changing import replace
 from tests.vectors.actors import MASTER, PRIVATE, SELLER, TERMINAL, TILL_TERMINAL, signed
 from tests.vectors.values import BASKET, BREAD
 

@@ -1,11 +1,11 @@
 """The vectors of refused receipts: at least one a step of docs/formats/verification.md, and one a word."""
 
-from dataclasses import replace
 from typing import Any
 
 from kernel.canonical import sha256
 from receipts import base45, qr
 from receipts.receipt import Kind, Nature
+from tests.changing import replace
 from tests.vectors.actors import PRIVATE, kid, signed
 from tests.vectors.receipts import gateway_chain, payload_of, till_chain
 

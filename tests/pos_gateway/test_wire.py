@@ -1,0 +1,67 @@
+"""The fast reader sees to the forms of all lines at once, and never differs from the slow one that explains."""
+
+import json
+import unicodedata
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel.refusal import Malformed
+from pos_gateway.explain import faults_in
+from pos_gateway.wire import ReceiptIn, read_receipt, submission_of
+
+TEXTS = st.one_of(
+    st.text(max_size=40),
+    st.from_regex(r"\A[0-9]{1,10}(\.[0-9]{0,7})?\Z"),
+    st.sampled_from(
+        ["1", "1.000", "2349010", "401", "19059010880001", "1\n2", "١٢٣", "1 2", "12345678", "²³¹", "None"]
+    ),
+)
+FIELDS = ("quantity", "classification", "tax_product", "barcode")
+
+
+def body(*lines: dict[str, Any]) -> bytes:
+    whole = [{"name": "Талх", "quantity": "1", "unit": "ш", "total_mongo": 100} | line for line in lines]
+    part = {"tax_type": "VAT_ABLE", "total_mongo": 100 * len(lines), "lines": whole}
+    return json.dumps({"type": "B2C_RECEIPT", "seller_tin": "37900846788", "parts": [part]}).encode()
+
+
+class TestLateForms:
+    @given(st.lists(st.dictionaries(st.sampled_from(FIELDS), TEXTS), min_size=1, max_size=4))
+    def test_are_judged_as_they_are_explained(self, lines: list[dict[str, str]]) -> None:
+        octets = body(*lines)
+        explained = [fault for fault in faults_in(octets, ReceiptIn) if fault.code != "json_invalid"]
+        if explained:
+            with pytest.raises(Malformed) as refused:
+                read_receipt(octets)
+            assert list(refused.value.faults) == explained
+        else:
+            assert [line.quantity for line in read_receipt(octets).parts[0].lines] == [
+                line.get("quantity", "1") for line in lines
+            ]
+
+    @pytest.mark.parametrize(
+        ("field", "wrong"),
+        [
+            ("quantity", "1\n2"), ("quantity", ""), ("quantity", "1."), ("quantity", ".5"), ("quantity", "1,5"),
+            ("classification", "234901x"), ("classification", "٢٣٤٩٠١٠"), ("tax_product", "4-1"),
+            ("barcode", "a b"), ("barcode", "é"), ("barcode", "\x7f"),
+        ],
+    )  # fmt: skip
+    def test_one_wrong_text_among_many_lines_is_found(self, field: str, wrong: str) -> None:
+        right: dict[str, str] = {"classification": "2349010", "barcode": "19059010880001"}
+        with pytest.raises(Malformed) as refused:
+            read_receipt(body(right, {**right, field: wrong}, right))
+        assert [(fault.code, fault.path) for fault in refused.value.faults] == [
+            (f"{field}_form", f"/parts/0/lines/1/{field}") if wrong else ("quantity_form", "/parts/0/lines/1/quantity")
+        ]
+
+
+class TestCanonicalText:
+    @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=5))
+    def test_every_name_is_taken_in_its_one_form(self, names: list[str]) -> None:
+        octets = body(*({"name": name} for name in names if "\0" not in name) or [{}])
+        lines = submission_of(read_receipt(octets)).parts[0].lines
+        assert all(unicodedata.is_normalized("NFC", line.name) for line in lines)
