@@ -235,7 +235,8 @@ def declared(schema: dict[str, object]) -> dict[str, object]:
 def bounds(field: dict[str, object]) -> list[tuple[str, object]]:
     told = [option for option in field.get("anyOf", [field]) if option.get("type") != "null"]  # type: ignore[attr-defined]
     (option,) = told
-    kept = ("type", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
+    lengths = () if "pattern" in option else ("minLength", "maxLength")  # a pattern says them by itself
+    kept = ("type", "minimum", "maximum", *lengths, "minItems", "maxItems")
     values = sorted(option["enum"]) if "enum" in option else None
     return [(name, option[name]) for name in kept if name in option and not (name == "type" and values)] + [
         ("values", values)
