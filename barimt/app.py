@@ -90,7 +90,13 @@ async def _open(
     await stack.enter_async_context(_following(KeyFollower(signing, authority, tills, clock)))
     app.state.gateway = await stack.enter_async_context(
         Gateway.opened(
-            tills, clock=clock, real_clock=real_now, signing=signing, token_key=authority.token_key, observe=observe
+            tills,
+            clock=clock,
+            real_clock=real_now,
+            signing=signing,
+            token_key=authority.token_key,
+            observe=observe,
+            bounds=settings,
         )
     )
     app.state.claims = await stack.enter_async_context(

@@ -5,13 +5,7 @@ from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from kernel.refusal import Refusal
-
-
-class RateLimited(Refusal):
-    """Too many attempts in a short time."""
-
-    code = "rate_limited"
+from runtime.rate_limits import RateLimited
 
 
 class HandLimit:

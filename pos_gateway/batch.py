@@ -60,6 +60,7 @@ async def post_batch(request: Request) -> Response:
     lines = [_Line(at, line, language) for at, line in enumerate(body.split(b"\n"), 1) if line.strip()]
     if not 1 <= len(lines) <= wire.BATCH_LINES_MAX:
         raise Malformed(Fault("batch_lines", "", f"1 to {wire.BATCH_LINES_MAX} lines"))
+    gateway.limits.spend(client, len(lines))
     gateway.pool.require_room(len(lines))
     return StreamingResponse(_in_order(await _begin(gateway, client, lines)), media_type=NDJSON)
 

@@ -3,9 +3,10 @@
 A revocation, a new terminal or a changed VAT status takes effect within `REMEMBERED_S`.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Any, Generic, TypeVar
 from zlib import crc32
 
@@ -18,7 +19,7 @@ from receipts.store import reading
 from receipts.store.reading import Client, Seller
 from receipts.submission import Merchant
 
-REMEMBERED_S = 60
+REMEMBERED_S = 60.0
 REMEMBERED_MAX = 50_000
 """Clients or sellers remembered by one worker: 50,000 at some 500 bytes are 25 MB."""
 T = TypeVar("T")
@@ -33,16 +34,17 @@ class WrongSeller(Refusal):
 class _Remembered(Generic[T]):
     """Values by name, each for a minute, the first remembered forgotten first."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
-        self._values: OrderedDict[str, tuple[T, datetime]] = OrderedDict()
+    def __init__(self, remembered_s: float, elapsed_s: Callable[[], float]) -> None:
+        self._remembered_s = remembered_s
+        self._elapsed_s = elapsed_s
+        self._values: OrderedDict[str, tuple[T, float]] = OrderedDict()
 
     def get(self, name: str) -> T | None:
         found = self._values.get(name)
-        return found[0] if found is not None and self._now() < found[1] else None
+        return found[0] if found is not None and self._elapsed_s() < found[1] else None
 
-    def put(self, name: str, value: T) -> None:
-        self._values[name] = (value, self._now() + timedelta(seconds=REMEMBERED_S))
+    def put(self, name: str, value: T, asked_at: float) -> None:
+        self._values[name] = (value, asked_at + self._remembered_s)
         self._values.move_to_end(name)
         if len(self._values) > REMEMBERED_MAX:
             self._values.popitem(last=False)
@@ -52,12 +54,21 @@ class _Remembered(Generic[T]):
 
 
 class Directory:
-    """Clients and sellers. Belongs to one event loop. Raises `Unavailable` where the database is away."""
+    """Clients and sellers. Belongs to one event loop. Raises `Unavailable` where the database is away.
 
-    def __init__(self, database: Any, real_clock: Callable[[], datetime]) -> None:
+    Args:
+        database: asked about strangers.
+        remembered_s: how long they are no strangers after that.
+        elapsed_s: measures that time; not the clock, which may be set back.
+    """
+
+    def __init__(
+        self, database: Any, *, remembered_s: float = REMEMBERED_S, elapsed_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._database = database
-        self._clients: _Remembered[Client] = _Remembered(real_clock)
-        self._sellers: _Remembered[Seller] = _Remembered(real_clock)
+        self._elapsed_s = elapsed_s
+        self._clients: _Remembered[Client] = _Remembered(remembered_s, elapsed_s)
+        self._sellers: _Remembered[Seller] = _Remembered(remembered_s, elapsed_s)
 
     async def client(self, client_id: str) -> Client | None:
         """Answer a client that is enrolled and not revoked."""
@@ -72,10 +83,11 @@ class Directory:
         found = {tin: self._sellers.get(tin) for tin in tins}
         strangers = [tin for tin, seller in found.items() if seller is None]
         if strangers:
+            asked_at = self._elapsed_s()
             with reaching_database():
                 enrolled = await reading.find_sellers(self._database, tins=strangers)
             for seller in enrolled:
-                self._sellers.put(seller.tin, seller)
+                self._sellers.put(seller.tin, seller, asked_at)
                 found[seller.tin] = seller
         return {tin: seller for tin, seller in found.items() if seller is not None}
 
@@ -102,12 +114,13 @@ class Directory:
         return named
 
     async def _client_now(self, client_id: str) -> Client | None:
+        asked_at = self._elapsed_s()
         with reaching_database():
             client = await reading.find_client(self._database, client_id)
         if client is None:
             self._clients.forget(client_id)
         else:
-            self._clients.put(client_id, client)
+            self._clients.put(client_id, client, asked_at)
         return client
 
 

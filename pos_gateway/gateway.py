@@ -17,6 +17,7 @@ from pos_gateway.content import digest_key, first_difference, sale_digest, void_
 from pos_gateway.directory import Directory, WrongSeller, pick_terminal
 from pos_gateway.failures import reaching_database
 from pos_gateway.keep_connection import KeptConnection
+from pos_gateway.limits import UNLIMITED, Bounds, Limits
 from pos_gateway.pool import Pool
 from pos_gateway.sequence_batches import Sequencer
 from pos_gateway.wire import ReceiptIn, VoidIn, reason_of, submission_of
@@ -60,6 +61,7 @@ class Gateway:
     tokens: AccessTokens
     clock: Clock
     real_clock: Callable[[], datetime]
+    limits: Limits
     content_key: bytes = field(repr=False)
     signing: SigningKeys = field(repr=False)
 
@@ -74,9 +76,10 @@ class Gateway:
         signing: SigningKeys,
         token_key: bytes,
         observe: Callable[[int, float], None] = lambda _receipts, _seconds: None,
+        bounds: Bounds = UNLIMITED,
     ) -> AsyncIterator[Self]:
         """Run a gateway with its sequencer; at the end what waits in the pool is still issued."""
-        directory = Directory(database, real_clock)
+        directory = Directory(database, remembered_s=bounds.remembered_s)
         pool = Pool()
         sequencer = Sequencer(
             pool,
@@ -88,9 +91,10 @@ class Gateway:
         )
         running = asyncio.create_task(sequencer.run(), name="sequencer")
         running.add_done_callback(lambda ended: _ended(pool, ended))
-        tokens = AccessTokens(token_key, directory.is_active)
+        tokens = AccessTokens(token_key, directory.is_active, remembered_s=bounds.remembered_s)
         try:
-            yield cls(database, directory, pool, tokens, clock, real_clock, digest_key(token_key), signing)
+            content_key = digest_key(token_key)
+            yield cls(database, directory, pool, tokens, clock, real_clock, Limits(bounds), content_key, signing)
         finally:
             pool.close()
             await running

@@ -30,7 +30,10 @@ router = APIRouter(prefix="/v1/receipts", tags=["receipts"])
 
 
 async def _caller(request: Request) -> Client:
-    return await gateway_of(request.app).authenticate(request.headers.get("authorization"))
+    gateway = gateway_of(request.app)
+    client = await gateway.authenticate(request.headers.get("authorization"))
+    gateway.limits.spend(client)
+    return client
 
 
 Caller = Annotated[Client, Depends(_caller)]

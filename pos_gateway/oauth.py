@@ -10,6 +10,7 @@ from starlette.routing import Route
 from pos_gateway.bodies import read_body
 from pos_gateway.failures import reaching_database
 from pos_gateway.gateway import gateway_of
+from pos_gateway.limits import LimitedJti
 from receipts.store import reading
 from runtime.settings import Settings
 from runtime.tokens.assertion import (
@@ -31,6 +32,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 async def post_token(request: Request) -> Response:
     """Check a client assertion and answer an access token, or an OAuth error (RFC 6749, 5.2)."""
     gateway = gateway_of(request.app)
+    gateway.limits.ask_token(None if request.client is None else request.client.host)
 
     async def keys_of(client_id: str) -> Sequence[str]:
         client = await reading.find_client(gateway.database, client_id)
@@ -38,15 +40,16 @@ async def post_token(request: Request) -> Response:
 
     form = await read_body(request, FORM_MAX)
     try:
-        with reaching_database():
-            answer = await exchange(
-                read_form(form),
-                token_urls=token_urls(request.app.state.settings, request.scope.get("server")),
-                keys_of=keys_of,
-                seen=StoredJti(gateway.database),
-                tokens=gateway.tokens,
-                now=gateway.real_clock(),
-            )
+        async with gateway.limits.exchanging():
+            with reaching_database():
+                answer = await exchange(
+                    read_form(form),
+                    token_urls=token_urls(request.app.state.settings, request.scope.get("server")),
+                    keys_of=keys_of,
+                    seen=LimitedJti(StoredJti(gateway.database), gateway.limits),
+                    tokens=gateway.tokens,
+                    now=gateway.real_clock(),
+                )
     except (TokenRequestInvalid, GrantUnsupported, ClientRefused) as refusal:
         problem = oauth_problem(refusal)
         return Response(problem.json(), problem.status, problem.headers, media_type="application/json")

@@ -23,6 +23,7 @@ async def post_receipt(request: Request) -> Response:
     """Issue one receipt: 201, or 200 when the same key and content were issued before."""
     gateway = gateway_of(request.app)
     client = await gateway.authenticate(request.headers.get("authorization"))
+    gateway.limits.spend(client)
     key = require_key(request)
     body = wire.read_receipt(await read_body(request, wire.RECEIPT_BYTES_MAX))
     sold = await gateway.issue(await gateway.judge(client, key, body))
@@ -34,6 +35,7 @@ async def post_void(request: Request) -> Response:
     """Void a receipt: the void is a link of its own, and is answered as one."""
     gateway = gateway_of(request.app)
     client = await gateway.authenticate(request.headers.get("authorization"))
+    gateway.limits.spend(client)
     receipt = ReceiptId.parse(request.path_params["id"])
     key = read_key(request)
     body = wire.read_void(await read_body(request, wire.RECEIPT_BYTES_MAX))

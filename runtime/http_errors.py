@@ -104,6 +104,13 @@ _HTTP_CODES: Final[Mapping[int, str]] = {
 """What the framework itself says, by its status."""
 _CODES_OTHERWISE: Final = "http_error"
 
+_FIELDS: Final[Mapping[str, str]] = {
+    "retry_after_s": "Retry-After",
+    "rate_limit_policy": "RateLimit-Policy",
+    "rate_limit": "RateLimit",
+}
+"""What a refusal knows -> the header field that says it, too."""
+
 PROBLEM_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     family: {
         "description": "Problem details (RFC 9457)",
@@ -264,8 +271,7 @@ def _fault_body(fault: Fault, language: Language) -> dict[str, str]:
 
 def _of_refusal(refusal: Refusal, language: Language) -> Problem:
     problem = _problem(STATUSES[refusal.code], refusal.code, text(refusal.code, language, **refusal.values), language)
-    if "retry_after_s" in refusal.values:
-        problem.headers["Retry-After"] = refusal.values["retry_after_s"]
+    problem.headers.update({field: refusal.values[name] for name, field in _FIELDS.items() if name in refusal.values})
     return problem
 
 

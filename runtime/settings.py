@@ -52,6 +52,14 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """0 takes any free port."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
+    terminal_receipts_per_second: Annotated[float, Field(ge=0, le=1e6)] = 100
+    """What a till may post, for each of its open terminals (`pos_gateway.limits`); 0 switches the limit off."""
+    seller_receipts_per_second: Annotated[float, Field(ge=0, le=1e6)] = 1_000
+    """What all tills of a seller may post together; 0 switches the limit off."""
+    address_tokens_per_second: Annotated[float, Field(ge=0, le=1e6)] = 20
+    """How often an address may ask for access tokens; 0 switches the limit off."""
+    remembered_s: Annotated[float, Field(gt=0, le=60)] = 60
+    """How long a worker believes what it knows of tills and sellers: a revocation takes effect within that time."""
     oidc_issuer: Annotated[str, AfterValidator(_issuer_url)] | None = None
     """Who issues consumers' and officers' tokens; without one the development issuer does, on loopback only."""
     clock_file: Path | None = None

@@ -6,9 +6,10 @@ then its client is asked for again, so that a revocation takes effect within tha
 
 import hashlib
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from joserfc import jwt
@@ -18,10 +19,10 @@ from runtime.tokens.bearer import Unauthenticated, refusal_of
 from runtime.tokens.jose import OURS, Signed, TokenInvalid, ed25519_key
 
 LIFETIME_S: Final = 3_600
-REMEMBERED: Final = timedelta(seconds=60)
+REMEMBERED_S: Final = 60.0
 """How long a token is believed without asking again, and so the longest time that a revocation takes."""
-REMEMBERED_MAX: Final = 10_000
-"""Tokens remembered by one worker: 10,000 clients at some 200 bytes are 2 MB."""
+REMEMBERED_MAX: Final = 50_000
+"""Tokens remembered by one worker: as many as clients, at some 450 bytes each 23 MB."""
 KIND: Final = "at+jwt"
 
 IsActive = Callable[[str], Awaitable[bool]]
@@ -36,6 +37,8 @@ class AccessTokens:
         is_active: asked for a client at most once a minute and token.
         issuer: our own name, `iss` and `aud` of every token.
         random_bytes: where the tokens' ids come from.
+        remembered_s: how long a token is believed without asking again.
+        elapsed_s: measures that time; not the clock, which may be set back.
     """
 
     def __init__(
@@ -45,12 +48,16 @@ class AccessTokens:
         *,
         issuer: str = "barimt",
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+        remembered_s: float = REMEMBERED_S,
+        elapsed_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._key = ed25519_key(key)
         self._is_active = is_active
         self._issuer = issuer
         self._random_bytes = random_bytes
-        self._remembered: OrderedDict[bytes, tuple[str, datetime]] = OrderedDict()
+        self._remembered_s = remembered_s
+        self._elapsed_s = elapsed_s
+        self._remembered: OrderedDict[bytes, tuple[str, datetime, float]] = OrderedDict()
 
     def issue(self, client_id: str, now: datetime) -> str:
         """Write a token for a client that has proved itself. Good for `LIFETIME_S` seconds."""
@@ -70,7 +77,7 @@ class AccessTokens:
         """Answer the client whose token this is. Raises `Unauthenticated` or `TokenExpired`."""
         digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         known = self._remembered.get(digest)
-        if known is not None and now < known[1]:
+        if known is not None and now < known[1] and self._elapsed_s() < known[2]:
             self._remembered.move_to_end(digest)
             return known[0]
         self._remembered.pop(digest, None)
@@ -78,9 +85,10 @@ class AccessTokens:
             client_id, expires_at = self._verified(token, now)
         except TokenInvalid as invalid:
             raise refusal_of(invalid) from invalid
+        asked_at = self._elapsed_s()
         if not await self._is_active(client_id):
             raise Unauthenticated
-        self._remember(digest, client_id, min(expires_at, now + REMEMBERED))
+        self._remember(digest, client_id, expires_at, asked_at + self._remembered_s)
         return client_id
 
     def _verified(self, token: str, now: datetime) -> tuple[str, datetime]:
@@ -90,8 +98,8 @@ class AccessTokens:
         signed.check(now, leeway_s=0, iss=named, aud=named, exp={"essential": True})
         return signed.name("client_id"), datetime.fromtimestamp(signed.claims["exp"], UTC)
 
-    def _remember(self, digest: bytes, client_id: str, until: datetime) -> None:
-        self._remembered[digest] = (client_id, until)
+    def _remember(self, digest: bytes, client_id: str, expires_at: datetime, until_s: float) -> None:
+        self._remembered[digest] = (client_id, expires_at, until_s)
         self._remembered.move_to_end(digest)
         if len(self._remembered) > REMEMBERED_MAX:
             self._remembered.popitem(last=False)

@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, OKPKey
 
 from kernel.refusal import Malformed
 from runtime.tokens import access
-from runtime.tokens.access import LIFETIME_S, REMEMBERED, AccessTokens
+from runtime.tokens.access import LIFETIME_S, REMEMBERED_S, AccessTokens
 from runtime.tokens.bearer import Bearer, Forbidden, Role, TokenExpired, Unauthenticated, token_of
 from runtime.tokens.dev_issuer import DevIssuer
 from runtime.tokens.jose import ISSUERS, OURS, Signed, TokenInvalid, ed25519_key, read_public_key
@@ -36,30 +36,73 @@ from tests.runtime.forging import (
 )
 
 
+class StopWatch:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 class TestAccessTokens:
     @pytest.fixture
     def clients(self) -> Clients:
         return Clients(till1=["x"])
 
     @pytest.fixture
-    def tokens(self, clients: Clients) -> AccessTokens:
-        return AccessTokens(SECRET, clients.is_active)
+    def watch(self) -> StopWatch:
+        return StopWatch()
 
-    async def test_asks_for_a_client_once_a_minute(self, tokens: AccessTokens, clients: Clients) -> None:
+    @pytest.fixture
+    def tokens(self, clients: Clients, watch: StopWatch) -> AccessTokens:
+        return AccessTokens(SECRET, clients.is_active, elapsed_s=watch)
+
+    async def test_asks_for_a_client_once_a_minute(
+        self, tokens: AccessTokens, clients: Clients, watch: StopWatch
+    ) -> None:
         token = tokens.issue("till1", NOW)
-        for seconds in (0, 30, 59):
-            assert await tokens.read(token, NOW + timedelta(seconds=seconds)) == "till1"
+        for watch.seconds in (0.0, 30.0, 59.9):
+            assert await tokens.read(token, NOW) == "till1"
         assert clients.asked == 1
-        assert await tokens.read(token, NOW + timedelta(seconds=60)) == "till1"
+        watch.seconds = REMEMBERED_S
+        assert await tokens.read(token, NOW) == "till1"
         assert clients.asked == 2
 
-    async def test_a_revocation_takes_a_minute_at_most(self, tokens: AccessTokens, clients: Clients) -> None:
+    async def test_a_revocation_takes_a_minute_at_most(
+        self, tokens: AccessTokens, clients: Clients, watch: StopWatch
+    ) -> None:
         token = tokens.issue("till1", NOW)
         await tokens.read(token, NOW)
         clients.keys = {}
-        assert await tokens.read(token, NOW + REMEMBERED - timedelta(seconds=1)) == "till1"
+        watch.seconds = REMEMBERED_S - 0.1
+        assert await tokens.read(token, NOW) == "till1"
+        watch.seconds = REMEMBERED_S
         with pytest.raises(Unauthenticated):
-            await tokens.read(token, NOW + REMEMBERED)
+            await tokens.read(token, NOW)
+
+    async def test_a_clock_that_is_set_back_gives_a_revoked_client_no_time(
+        self, tokens: AccessTokens, clients: Clients, watch: StopWatch
+    ) -> None:
+        token = tokens.issue("till1", NOW - timedelta(minutes=30))
+        await tokens.read(token, NOW)
+        clients.keys = {}
+        watch.seconds = REMEMBERED_S
+        with pytest.raises(Unauthenticated):
+            await tokens.read(token, NOW - timedelta(minutes=20))
+
+    async def test_the_minute_begins_when_the_question_is_asked(self, watch: StopWatch) -> None:
+        async def is_active(_: str) -> bool:
+            watch.seconds += 10
+            return watch.seconds <= 10
+
+        tokens = AccessTokens(SECRET, is_active, elapsed_s=watch)
+        token = tokens.issue("till1", NOW)
+        assert await tokens.read(token, NOW) == "till1"
+        watch.seconds = REMEMBERED_S
+        with pytest.raises(Unauthenticated):
+            await tokens.read(token, NOW)
 
     async def test_expires_although_it_is_remembered(self, tokens: AccessTokens) -> None:
         token = tokens.issue("till1", NOW)
