@@ -11,33 +11,20 @@ Exit 1 when the median ratio of the rates is below 1.0, a receipt is not stored 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.enrolled import enrol, post_one
 from benchmarks.load_pos import Loaded
-from benchmarks.loading import SINGLES_A_SECOND_MAX, Client, void_reasons
-from benchmarks.served import Server, centre_served, free_port, module_served, scratch_dir
-from benchmarks.stored_sample import verify_sample
-from benchmarks.till_requests import LoadPlan
+from benchmarks.loading import SINGLES_A_SECOND_MAX, void_reasons
+from benchmarks.pairs import Spread, cpu_spread, cpu_us, in_turns, rate_ratio, spread
+from benchmarks.prepared import Prepared
+from benchmarks.served import module_served, scratch_dir
 
 RATIO_MIN = 1.0
 WARM_UP_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """The least, the middle and the most of several runs."""
-
-    least: float
-    median: float
-    most: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,85 +54,40 @@ class Figures:
         return self.ratio.median >= RATIO_MIN and not self.void and not self.not_as_answered and self.sampled > 0
 
 
-def spread(values: Sequence[float], digits: int = 3) -> Spread:
-    """Answer how values spread."""
-    return Spread(round(min(values), digits), round(median(values), digits), round(max(values), digits))
-
-
-def cpu_us(run: Loaded, group: str) -> float:
-    """Answer the microseconds of CPU that a group of processes used for a receipt."""
-    return run.cpu_s[group] / max(1, run.receipts) * 1e6
-
-
-class Pairs:
-    """The two servers over one folder, run in turns."""
-
-    def __init__(self, folder: Path, seconds: float, warm_up: float) -> None:
-        self._folder = folder
-        self._timed = ("--seconds", str(seconds), "--warm-up", str(warm_up))
-        self._prepare = int((seconds + warm_up) * SINGLES_A_SECOND_MAX)
-        self._port = free_port()
-        self._client = Client(folder / "plan.json")
-        self._answer_bytes = 0
-        self.samples: list[Path] = []
-        self.sampled, self.wrong = 0, list[str]()
-
-    def enrol(self, tills: int) -> LoadPlan:
-        """Enrol the tills, and learn how many bytes an answer has."""
-        with self._centre():
-            plan = enrol(self._folder / "data", self._port, tills)
-            plan.write(self._folder / "plan.json")
-            self._answer_bytes = len(post_one(plan))
-        return plan
-
-    def ours(self) -> Loaded:
-        """Load the centre, and compare a sample with what it stored."""
-        sample = self._folder / "sample"
-        with self._centre() as server:
-            run = self._client.load(server, *self._timed, prepare=self._prepare, sample=sample)
-            looked_at, wrong = verify_sample(sample, self._folder / "data")
-        self.sampled += looked_at
-        self.wrong += wrong
-        return run
-
-    def empty(self) -> Loaded:
-        """Load the empty endpoint."""
-        options = ["--answer-bytes", str(self._answer_bytes)]
-        with module_served("benchmarks.empty_endpoint", options, self._port, self._folder / "empty.log") as server:
-            return self._client.load(server, *self._timed, prepare=self._prepare)
-
-    def _centre(self) -> AbstractContextManager[Server]:
-        return centre_served(self._folder / "data", self._port)
-
-
 def measure(
     folder: Path, *, pairs: int, seconds: float, warm_up: float = WARM_UP_S, tills: int = 64
 ) -> Figures:  # fmt: skip
     """Run the pairs over a scratch folder."""
-    turns = Pairs(folder, seconds, warm_up)
-    turns.enrol(tills)
-    ours, empty = list[Loaded](), list[Loaded]()
-    for pair in range(pairs):
-        if pair % 2 == 0:
-            ours.append(turns.ours())
-            empty.append(turns.empty())
-        else:
-            empty.append(turns.empty())
-            ours.append(turns.ours())
+    prepared = Prepared.make(folder, tills)
+    timed = ("--seconds", str(seconds), "--warm-up", str(warm_up))
+    prepare = int((seconds + warm_up) * SINGLES_A_SECOND_MAX)
+
+    def ours() -> Loaded:
+        return prepared.run(*timed, prepare=prepare)
+
+    def empty() -> Loaded:
+        options = ["--answer-bytes", str(prepared.answer_bytes)]
+        with module_served("benchmarks.empty_endpoint", options, prepared.port, folder / "empty.log") as server:
+            return prepared.client.load(server, *timed, prepare=prepare)
+
+    return _figures(prepared, *in_turns(ours, empty, pairs))
+
+
+def _figures(prepared: Prepared, ours: list[Loaded], empty: list[Loaded]) -> Figures:
     both = list(zip(ours, empty, strict=True))
     return Figures(
-        ratio=spread([a.requests_a_second / b.requests_a_second for a, b in both]),
+        ratio=rate_ratio(ours, empty),
         cpu_ratio=spread([cpu_us(b, "worker") / cpu_us(a, "worker") for a, b in both]),
         ours_a_second=spread([run.receipts_a_second for run in ours], 0),
         empty_a_second=spread([run.receipts_a_second for run in empty], 0),
-        ours_worker_us=spread([cpu_us(run, "worker") for run in ours], 1),
-        ours_postgres_us=spread([cpu_us(run, "postgres") for run in ours], 1),
-        empty_worker_us=spread([cpu_us(run, "worker") for run in empty], 1),
+        ours_worker_us=cpu_spread(ours, "worker"),
+        ours_postgres_us=cpu_spread(ours, "postgres"),
+        empty_worker_us=cpu_spread(empty, "worker"),
         ours_worker_cores=spread([run.cpu_s["worker"] / run.seconds for run in ours], 2),
         client_share=spread([run.client_cores for run in ours + empty]),
         others_cores=spread([run.others_cores for run in ours + empty], 2),
-        sampled=turns.sampled,
-        not_as_answered=turns.wrong,
+        sampled=prepared.sampled,
+        not_as_answered=prepared.not_as_answered,
         void=void_reasons(ours + empty),
         ours=ours,
         empty=empty,
@@ -167,7 +109,7 @@ def show(figures: Figures) -> None:
         ("client, share of a core (at most 0.40)", figures.client_share),
         ("others on the machine, cores", figures.others_cores),
     ):
-        table.add_row(name, f"{told.least:,}", f"{told.median:,}", f"{told.most:,}")
+        table.add_row(*told.row(name))
     console = Console()
     console.print(table)
     console.print(f"{figures.sampled:,} answers compared with what is stored, {len(figures.not_as_answered)} differ")

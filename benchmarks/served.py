@@ -61,9 +61,7 @@ def centre_served(data_dir: Path, port: int, *, workers: int = 1) -> Iterator[Se
     given = {"BARIMT_DATA_DIR": str(data_dir), "BARIMT_PORT": str(port), "BARIMT_WORKERS": str(workers)}
     command = ["-m", "barimt.cli", "serve"]
     with process_served(command, port, data_dir.parent / "serve.log", kept | given, "/readyz") as process:
-        family = psutil.Process(process.pid).children(recursive=True)
-        postmasters = [one.pid for one in family if one.name() == "postgres" and one.ppid() == process.pid]
-        yield Server(port, [process.pid] if workers == 1 else _workers(family), postmasters)
+        yield _server(port, process.pid, workers)
 
 
 @contextlib.contextmanager
@@ -71,7 +69,7 @@ def module_served(module: str, options: Sequence[str], port: int, log: Path) -> 
     """Run a benchmark's own server, which listens on `port` with one worker."""
     command = ["-m", module, "--port", str(port), *options]
     with process_served(command, port, log, dict(os.environ), "/readyz") as process:
-        yield Server(port, [process.pid], [])
+        yield _server(port, process.pid, 1)
 
 
 @contextlib.contextmanager
@@ -104,6 +102,12 @@ def _await_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> Non
                 return
         time.sleep(0.05)
     raise NotServed(log.read_text(encoding="utf-8", errors="replace")[-4000:])
+
+
+def _server(port: int, parent: int, workers: int) -> Server:
+    family = psutil.Process(parent).children(recursive=True)
+    postmasters = [one.pid for one in family if one.name() == "postgres" and one.ppid() == parent]
+    return Server(port, [parent] if workers == 1 else _workers(family), postmasters)
 
 
 def _workers(family: Sequence[psutil.Process]) -> Group:

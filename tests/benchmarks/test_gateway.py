@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bench_gateway
+from benchmarks import bench_baseline, bench_gateway
 from benchmarks.served import scratch_dir
 
 
@@ -28,3 +28,16 @@ def test_singles_against_an_empty_endpoint(folder: Path) -> None:
     assert ours.cpu_s["postgres"] > 0
     assert abs(ours.answer_bytes - empty.answer_bytes) < 80, "the heads may differ, the bodies must not"
     bench_gateway.show(figures)
+
+
+@pytest.mark.slow
+def test_the_orm_baseline(folder: Path) -> None:
+    size = bench_baseline.Size(pairs=1, seconds=1.5, warm_up=0.5, tills=4, pools=(5,), forms=("orm", "core"), batch=20)
+    figures = bench_baseline.measure(folder, size)
+    assert figures.not_as_answered == []
+    assert figures.sampled > 0
+    for kind in (figures.singles, figures.bulk):
+        assert min(kind.tried.values()) > 0
+        assert 0 < kind.top[0][1] <= 1
+        assert kind.baseline_postgres_us.least > 0
+    bench_baseline.show(figures)
