@@ -9,14 +9,14 @@ import httpx2
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from barimt.authority import EPOCH, Authority, chain_keys
+from barimt.authority import EPOCH
 from barimt.demo.till_client import TillClient
+from barimt.open_authority import open_authority
 from benchmarks.till_requests import LoadPlan, TillSeat, receipt_body
 from receipts.enrol import NewSeller, NewTerminal, add_client, add_seller, add_terminal
 from runtime.clock import business_clock
-from runtime.data_dir import DataDir
 from runtime.database import Database, Role, join_database
-from runtime.settings import load_settings
+from runtime.settings import Settings, load_settings
 
 TILLS = 64
 ONE = 10**9
@@ -25,8 +25,9 @@ ONE = 10**9
 
 def enrol(data_dir: Path, port: int, tills: int = TILLS) -> LoadPlan:
     """Enrol sellers with a client and a terminal each at the centre that serves `data_dir`, and fetch their tokens."""
-    with join_database(load_settings(data_dir=data_dir, port=port)) as database:
-        seats = _add_tills(database, Authority.open(DataDir.make(data_dir).keys), data_dir.parent, tills)
+    settings = load_settings(data_dir=data_dir, port=port)
+    with join_database(settings) as database:
+        seats = _add_tills(database, settings, data_dir.parent, tills)
     tokens = asyncio.run(_tokens(f"http://127.0.0.1:{port}", data_dir.parent, seats))
     return LoadPlan("127.0.0.1", port, tuple(TillSeat(token, *seat) for token, seat in zip(tokens, seats, strict=True)))
 
@@ -41,16 +42,17 @@ def post_one(plan: LoadPlan) -> bytes:
     return answer.content
 
 
-def _add_tills(database: Database, authority: Authority, folder: Path, tills: int) -> list[tuple[str, str]]:
+def _add_tills(database: Database, settings: Settings, folder: Path, tills: int) -> list[tuple[str, str]]:
     added, clock = [], business_clock(None)
     with database.transaction(Role.JOBS) as connection:
+        signing = open_authority(connection, clock, settings=settings).signing_keys(clock())
         for number in range(1, tills + 1):
             tin, terminal = f"{37_900_000_000 + number}", 10_000_000 + number
             seller = NewSeller(tin, f"Дэлгүүр {number}", "4711", "2501", vat_registered_from=date(2016, 1, 1))
             add_seller(connection, clock, seller=seller)
             add_client(connection, clock, client_id=tin, seller_tin=tin, public_key=_make_key(folder, tin))
             new = NewTerminal(tin, terminal, tin, "gateway", 1, "2501")
-            add_terminal(connection, clock, terminal=new, epoch=EPOCH, chain_key=chain_keys(authority))
+            add_terminal(connection, clock, terminal=new, epoch=EPOCH, chain_key=signing)
             added.append((tin, f"{terminal:08d}"))
     return added
 
