@@ -46,6 +46,11 @@ def run_plausibility(
     evidence = assess(open_lake(lake_folder, month, as_of=now))
     written = findings_json(evidence.findings)
     run = consulting.add_run(
-        connection, access=access, month=month, as_of=now, findings=evidence.findings, digest=sha256(written)
+        connection,
+        access=access,
+        month=month,
+        as_of=now,
+        findings=evidence.findings.iter_rows(named=True),
+        digest=sha256(written),
     )
     return Judged(run, evidence, written)

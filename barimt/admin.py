@@ -15,11 +15,11 @@ from sqlalchemy import Connection
 
 from barimt.address import address_of
 from barimt.authority import EPOCH, Authority
-from barimt.commands import DataDirOption, JsonOption
-from barimt.commands import err as _err
-from barimt.commands import out as _out
 from barimt.fetch_token import Enrolled, fetch_token
 from barimt.open_authority import open_authority
+from barimt.options import DataDirOption, JsonOption
+from barimt.options import err as _err
+from barimt.options import out as _out
 from barimt.terminal_keys import make_client_key, read_public_pem
 from kernel.clock import Clock
 from kernel.identity import parse_terminal

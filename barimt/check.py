@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 
 from barimt import store
 from barimt.authority import read_masters
-from barimt.commands import DataDirOption, JsonOption, Opened, err, opened, out
+from barimt.commands import Opened, opened
+from barimt.options import DataDirOption, JsonOption, err, out
 from kernel.canonical import Json
 from kernel.clock import Clock
 from kernel.refusal import Malformed

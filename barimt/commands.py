@@ -4,22 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import typer
-from rich.console import Console
 from sqlalchemy import Connection
 
+from barimt.options import err
 from kernel.clock import Clock
 from runtime.clock import business_clock
 from runtime.data_dir import DataDir
 from runtime.database import Database, Role, open_database
 from runtime.settings import Settings, load_settings
-
-DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Data directory (BARIMT_DATA_DIR).")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-out = Console()
-err = Console(stderr=True)
 
 
 @dataclass(frozen=True, slots=True)

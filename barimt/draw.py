@@ -8,7 +8,8 @@ from typing import Annotated
 import httpx2
 import typer
 
-from barimt.commands import DataDirOption, JsonOption, err, opened, out
+from barimt.commands import opened
+from barimt.options import DataDirOption, JsonOption, err, out
 from kernel.clock import Month, format_instant
 from kernel.money import format_mnt
 from lottery.beacon import QUICKNET, Mode

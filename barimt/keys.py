@@ -7,9 +7,10 @@ import typer
 from rich.table import Column, Table
 
 from barimt.authority import read_signers
-from barimt.commands import DataDirOption, JsonOption, Opened, out, working
+from barimt.commands import Opened, working
 from barimt.follow_keys import FOLLOW_S
 from barimt.open_authority import published_list, revoke_published_key, root_key_path, rotate_gateway_key
+from barimt.options import DataDirOption, JsonOption, out
 from kernel.refusal import Fault, Malformed
 from pos_gateway.public import published
 from receipts.keys import key_as_json

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from barimt.commands import DataDirOption, JsonOption, out, working
+from barimt.commands import working
+from barimt.options import DataDirOption, JsonOption, out
 from kernel.money import format_mnt
 from refunds.bank_rail import FileRail
 from refunds.run_payouts import orders_to_send, run_payouts, settle_payouts

@@ -10,7 +10,8 @@ from analytics.export_lake import export_lake
 from analytics.purpose import Purpose
 from analytics.run_plausibility import Judged, run_plausibility
 from analytics.write_report import write_report
-from barimt.commands import DataDirOption, JsonOption, out, working
+from barimt.commands import working
+from barimt.options import DataDirOption, JsonOption, out
 from kernel.clock import Month
 
 lake_app = typer.Typer(no_args_is_help=True, help="The Parquet lake on which the plausibility job runs.")

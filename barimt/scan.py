@@ -7,7 +7,7 @@ from typing import Annotated
 import httpx2
 import typer
 
-from barimt.commands import JsonOption, out
+from barimt.options import JsonOption, out
 from mobile_stub.scan_client import ClaimRefused, scan, sentence
 from runtime.unusable import Unusable
 

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from barimt.address import remember_address
 from barimt.app import environment_of, make_app
-from barimt.commands import DataDirOption
 from barimt.open_authority import open_authority
+from barimt.options import DataDirOption
 from pos_gateway.public import published
 from runtime import logs
 from runtime.clock import business_clock

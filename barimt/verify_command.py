@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from barimt.commands import DataDirOption, JsonOption, out
+from barimt.options import DataDirOption, JsonOption, out
 from kernel.clock import format_instant
 from kernel.money import format_mnt
-from mobile_stub.read_picture import read_picture
 from receipts import qr
 from receipts.keys import Keyring, key_as_json, keyring_of, read_key_list
 from receipts.receipt import Nature, lottery_number
@@ -62,14 +61,21 @@ def verify(
 ) -> None:
     """Verify a receipt offline. Exit 0 genuine, 1 not genuine, 2 unusable."""
     keyring = read_keys(keys or load_settings(data_dir=data_dir).data_dir / "keys.json", root)
-    text = receipt if receipt.startswith(qr.PREFIX) or not Path(receipt).is_file() else read_picture(Path(receipt))
-    checked = _check(text, keyring, _document(document), previous)
+    checked = _check(_text(receipt), keyring, _document(document), previous)
     if as_json:
         typer.echo(json.dumps(_as_json(checked), ensure_ascii=False))
     else:
         _tell(checked)
     if checked.failure is not None:
         raise typer.Exit(NOT_GENUINE)
+
+
+def _text(receipt: str) -> str:
+    if receipt.startswith(qr.PREFIX) or not Path(receipt).is_file():
+        return receipt
+    from mobile_stub.read_picture import read_picture  # noqa: PLC0415 - a text needs no library that reads pictures
+
+    return read_picture(Path(receipt))
 
 
 def read_keys(path: Path, root: str | None) -> Keyring:

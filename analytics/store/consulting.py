@@ -1,11 +1,10 @@
 """SQL of looking: the record of every look, the runs with their findings, and a seller's receipts of a month."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-import polars as pl
 from sqlalchemy import Connection, Row, insert, select, tuple_
 
 from analytics.purpose import Purpose
@@ -63,12 +62,18 @@ def record_access(
 
 
 def add_run(
-    connection: Connection, *, access: int, month: Month, as_of: datetime, findings: pl.DataFrame, digest: bytes
+    connection: Connection,
+    *,
+    access: int,
+    month: Month,
+    as_of: datetime,
+    findings: Iterable[Mapping[str, Any]],
+    digest: bytes,
 ) -> int:
     """Keep a run with its findings, in their order, and answer its number."""
     row = {"access": access, "month": month_ordinal(month), "as_of": as_of, "findings_hash": digest}
     run = int(connection.execute(insert(RUNS).values(row).returning(RUNS.c.run)).scalar_one())
-    rows = [_stored(run, place, found) for place, found in enumerate(findings.iter_rows(named=True))]
+    rows = [_stored(run, place, found) for place, found in enumerate(findings)]
     if rows:
         connection.execute(insert(FINDINGS), rows)
     return run

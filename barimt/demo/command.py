@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from barimt.commands import DataDirOption
 from barimt.demo.run import run_demo
 from barimt.demo.seeded import Seed
+from barimt.options import DataDirOption
 from kernel.clock import Month
 from runtime.settings import load_settings
 
