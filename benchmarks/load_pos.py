@@ -14,14 +14,16 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeded
 
 from benchmarks.latencies import Latencies, latencies
 from benchmarks.processes import CpuReading, Group, read_cpu, spent
 from benchmarks.till_connections import Exhausted, Load, Requests, Tally, Window
-from benchmarks.till_requests import LoadPlan, batch_requests, single_requests
+from benchmarks.till_requests import LoadPlan, batch_request, single_requests
 
 CLIENT_SHARE_MAX = 0.40
 """Of a core. A busier client would be part of what it measures."""
@@ -31,6 +33,8 @@ CLIENT_SHARE_MAX = 0.40
 class Loaded:
     """What one run of the client measured within its window. Cores by group of the processes that were watched."""
 
+    opened_at: float
+    """When the window opened, in `time.perf_counter()` seconds, which all processes of a machine share."""
     seconds: float
     receipts: int
     receipts_a_second: float
@@ -64,11 +68,21 @@ def main() -> int:
     queues = _prepared(plan, given)
     gc.collect()
     gc.freeze()  # a hundred thousand prepared requests are not looked through again while measuring
+    with ExitStack() as files:
+        sample = files.enter_context(given.sample_file.open("wb")) if given.sample_file else None
+        log = files.enter_context(given.log_file.open("w", encoding="ascii")) if given.log_file else None
+        load = Load(
+            (plan.host, plan.port), queues, given.connections,
+            sample=sample, sample_every=given.sample_every, log=log,
+        )  # fmt: skip
+        loaded = _run(load, given)
+        load.close()
+    print(json.dumps(asdict(loaded) | {"void": loaded.void}))
+    return int(loaded.void)
+
+
+def _run(load: Load, given: argparse.Namespace) -> Loaded:
     watched = dict(_group(text) for text in given.watch)
-    sample = given.sample_file.open("wb") if given.sample_file else None
-    load = Load(
-        (plan.host, plan.port), queues, given.connections, sample=sample, sample_every=given.sample_every
-    )  # fmt: skip
     readings: list[tuple[CpuReading, float]] = []
 
     def at_edge() -> None:
@@ -78,21 +92,19 @@ def main() -> int:
     window = Window(began, began + given.warm_up, began + given.warm_up + given.seconds)
     exhausted = False
     try:
-        if given.rate is None:
+        if given.through:
+            at_edge()
+            load.run_through()
+        elif given.rate is None:
             load.run_closed(window, at_edge)
         else:
-            arrivals = _arrivals(given.rate, given.warm_up + given.seconds, Random(given.seed))
+            arrivals = _arrivals(given.rate, given.warm_up + given.seconds, None if given.even else Random(given.seed))
             load.run_open(window, arrivals, at_edge, waiting_max=given.waiting_max)
     except Exhausted:
         exhausted = True
     while len(readings) < 2:
         at_edge()
-    load.close()
-    if sample is not None:
-        sample.close()
-    loaded = _loaded(load.tally, readings, exhausted=exhausted)
-    print(json.dumps(asdict(loaded) | {"void": loaded.void}))
-    return int(loaded.void)
+    return _loaded(load.tally, readings, exhausted=exhausted)
 
 
 def _arguments() -> argparse.Namespace:
@@ -102,6 +114,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--warm-up", type=float, default=2.0, help="seconds of load before the window")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--rate", type=float, help="arrivals a second (open loop); without it the loop is closed")
+    parser.add_argument("--even", action="store_true", help="arrivals at equal distances, not at random ones")
+    parser.add_argument("--through", action="store_true", help="end when everything prepared is answered")
     parser.add_argument("--waiting-max", type=int, default=100_000, help="arrivals that wait for a connection")
     parser.add_argument("--batch", type=int, default=0, help="receipts a request; 0 posts singles")
     parser.add_argument("--prepare", type=int, default=100_000, help="receipts prepared, of all connections together")
@@ -110,27 +124,34 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the arrivals")
     parser.add_argument("--sample-file", type=Path, help="receives bodies of answers, one a line")
     parser.add_argument("--sample-every", type=int, default=20)
+    parser.add_argument("--log-file", type=Path, help="receives arrival, seconds and status of each answer")
     parser.add_argument("--watch", action="append", default=[], help="NAME=PID,PID: whose CPU is read")
     return parser.parse_args()
 
 
 def _prepared(plan: LoadPlan, given: argparse.Namespace) -> list[Requests]:
-    """Prepare a queue for each terminal."""
-    each = -(-given.prepare // len(plan.seats))
-    queues = []
-    for at, seat in enumerate(plan.seats):
-        numbers = range(given.first + at * each, given.first + (at + 1) * each)
-        if given.batch:
-            queues.append(deque(batch_requests(plan, seat, numbers, given.run, given.batch)))
-        else:
-            queues.append(deque(single_requests(plan, seat, numbers, given.run)))
-    return queues
+    """Prepare what is posted. Each terminal's singles go over connections of its own; batches of all terminals are
+    dealt out to the connections, since a terminal's numbers of a day would not last for long.
+    """
+    seats = plan.seats[: given.connections]
+    if given.batch:
+        queues: list[Requests] = [deque() for _ in range(given.connections)]
+        for at, first in enumerate(range(given.first, given.first + given.prepare, given.batch)):
+            numbers = range(first, first + given.batch)
+            seat = plan.seats[at % len(plan.seats)]
+            queues[at % len(queues)].append(batch_request(plan, seat, numbers, given.run))
+        return queues
+    each = -(-given.prepare // len(seats))
+    return [
+        deque(single_requests(plan, seat, range(first, first + each), given.run))
+        for seat, first in zip(seats, count(given.first, each), strict=False)
+    ]
 
 
-def _arrivals(rate: float, seconds: float, random: Random) -> Iterator[float]:
-    """Draw the times of a Poisson process."""
+def _arrivals(rate: float, seconds: float, random: Random | None) -> Iterator[float]:
+    """Draw the times of a Poisson process; without randomness they are even."""
     at = 0.0
-    while (at := at + random.expovariate(rate)) < seconds:
+    while (at := at + (random.expovariate(rate) if random else 1 / rate)) < seconds:
         yield at
 
 
@@ -145,6 +166,7 @@ def _loaded(tally: Tally, readings: list[tuple[CpuReading, float]], *, exhausted
     answered = tally.statuses.total()
     client = (own_after - own_before) / used.seconds
     return Loaded(
+        opened_at=before.at,
         seconds=used.seconds,
         receipts=tally.receipts,
         receipts_a_second=tally.receipts / used.seconds,

@@ -91,10 +91,11 @@ class Load:
         *,
         sample: IO[bytes] | None = None,
         sample_every: int = 100,
+        log: IO[str] | None = None,
     ) -> None:
         self.tally = Tally()
         self._address = address
-        self._sample, self._sample_every = sample, sample_every
+        self._sample, self._sample_every, self._log = sample, sample_every, log
         self._epoll = select.epoll()
         self._by_fd: dict[int, Connection] = {}
         self._free: deque[Connection] = deque()
@@ -124,6 +125,19 @@ class Load:
                 self._post(self._free.popleft(), now)
             events = self._epoll.poll(CLOSED_POLL_S)
             self._look(events, time.perf_counter(), window)
+
+    def run_through(self) -> None:
+        """Post every sale that was prepared, and wait for the last answer."""
+        always, resting = Window(0.0, 0.0, float("inf")), 0
+        while resting < len(self._by_fd):
+            now = time.perf_counter()
+            for _ in range(len(self._free)):
+                connection = self._free.popleft()
+                if connection.requests:
+                    self._post(connection, now)
+                else:
+                    resting += 1
+            self._look(self._epoll.poll(CLOSED_POLL_S), time.perf_counter(), always)
 
     def run_open(
         self, window: Window, arrivals: Iterator[float], at_edge: Callable[[], None], *, waiting_max: int
@@ -257,6 +271,8 @@ class Load:
         if refused:
             connection.requests.append(connection.sent)  # not issued: the till asks again with the same key
         self._answers += 1
+        if self._log is not None:
+            self._log.write(f"{connection.intended:.6f} {now - connection.intended:.6f} {status.decode()}\n")
         if self._sample is not None and issued and self._answers % self._sample_every == 0:
             self._sample.write(answer[answer.find(b"\r\n\r\n") + 4 :] + b"\n")
 

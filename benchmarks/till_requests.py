@@ -79,19 +79,13 @@ def single_requests(plan: LoadPlan, seat: TillSeat, numbers: Sequence[int], run:
         yield head % (name, number, len(body)) + body
 
 
-def batch_requests(
-    plan: LoadPlan, seat: TillSeat, numbers: Sequence[int], run: str, receipts_a_batch: int
-) -> Iterator[bytes]:
-    """Write a `POST /v1/receipts/batch` for each `receipts_a_batch` numbers."""
-    head = _head(plan, seat, b"/v1/receipts/batch", b"application/x-ndjson") + b"Content-Length: %d\r\n\r\n"
+def batch_request(plan: LoadPlan, seat: TillSeat, numbers: Sequence[int], run: str) -> bytes:
+    """Write a `POST /v1/receipts/batch` of the sales of these numbers."""
     name = run.encode()
-    for first in range(0, len(numbers), receipts_a_batch):
-        lines = [
-            b'{"key":"%b-%d","receipt":%b}' % (name, number, receipt_body(seat, number))
-            for number in numbers[first : first + receipts_a_batch]
-        ]
-        body = b"\n".join(lines)
-        yield head % len(body) + body
+    lines = [b'{"key":"%b-%d","receipt":%b}' % (name, number, receipt_body(seat, number)) for number in numbers]
+    body = b"\n".join(lines)
+    head = _head(plan, seat, b"/v1/receipts/batch", b"application/x-ndjson") + b"Content-Length: %d\r\n\r\n"
+    return head % len(body) + body
 
 
 def _head(plan: LoadPlan, seat: TillSeat, path: bytes, media_type: bytes) -> bytes:

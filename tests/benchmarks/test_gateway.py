@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bench_baseline, bench_gateway
+from benchmarks import bench_baseline, bench_batches, bench_gateway
 from benchmarks.served import scratch_dir
 
 
@@ -41,3 +41,18 @@ def test_the_orm_baseline(folder: Path) -> None:
         assert 0 < kind.top[0][1] <= 1
         assert kind.baseline_postgres_us.least > 0
     bench_baseline.show(figures)
+
+
+def test_batches_against_signatures(folder: Path) -> None:
+    cost = bench_batches.measure_cost(folder, rounds=1, seconds=1.5, warm_up=0.2, batch=20, tills=4)
+    assert 0.5 < cost.signatures.median < 100
+    assert cost.sampled > 0
+    assert cost.not_as_answered == []
+    bench_batches.show_cost(cost)
+
+
+def test_memory_over_many_receipts(folder: Path) -> None:
+    memory = bench_batches.measure_memory(folder, receipts=200, step=100, batch=20)
+    assert [count for count, _ in memory.steps] == [100, 200]
+    assert 10 < memory.last_mib < 1000
+    bench_batches.show_memory(memory)

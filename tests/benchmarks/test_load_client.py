@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from benchmarks import published_model
 from benchmarks.latencies import latencies
 from benchmarks.till_connections import Exhausted, Load, Window
-from benchmarks.till_requests import LoadPlan, TillSeat, batch_requests, receipt_body, single_requests
+from benchmarks.till_requests import LoadPlan, TillSeat, batch_request, receipt_body, single_requests
 from kernel.refusal import Malformed
 from pos_gateway import wire
 
@@ -127,6 +127,16 @@ class TestClosedLoop:
             closed(address, requests=5)
 
 
+class TestThrough:
+    def test_ends_when_everything_is_answered(self) -> None:
+        with answering(lambda connection, number: connection.sendall(CREATED if number % 2 else REFUSED)) as address:
+            load = Load(address, [deque([b"x"] * 50)], 1)
+            load.run_through()
+            load.close()
+        assert load.tally.receipts == load.tally.receipts_ever == 50
+        assert load.tally.statuses == {b"201": 50, b"503": 50}
+
+
 class TestOpenLoop:
     def test_counts_a_stall_for_every_sale_that_it_kept_from_being_sent(self) -> None:
         def stalling_once(connection: socket.socket, number: int) -> None:
@@ -173,9 +183,7 @@ class TestRequests:
         assert body == receipt_body(SEAT, 7)
 
     def test_a_batch_holds_its_receipts(self) -> None:
-        requests = list(batch_requests(PLAN, SEAT, range(25), "run", 10))
-        assert [len(request.partition(b"\r\n\r\n")[2].split(b"\n")) for request in requests] == [10, 10, 5]
-        lines = requests[1].partition(b"\r\n\r\n")[2].split(b"\n")
+        lines = batch_request(PLAN, SEAT, range(10, 20), "run").partition(b"\r\n\r\n")[2].split(b"\n")
         assert [wire.read_batch_line(line).key for line in lines] == [f"run-{number}" for number in range(10, 20)]
 
 
