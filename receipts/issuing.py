@@ -28,7 +28,9 @@ class Issuing(Protocol):
     async def find_keys(
         self, asked: Iterable[tuple[int, str, str]], received_month: int
     ) -> dict[tuple[str, str], KnownKey]:
-        """Answer what idempotency keys (seller, client, key) were used for this month or last, by (client, key)."""
+        """Answer what idempotency keys (seller, client, key) were used for, by (client, key): received this month, last
+        month, or next month, by a clock that has been set back since, or by another machine's that is ahead of ours.
+        """
 
     async def find_receipts(self, keys: Iterable[ReceiptKey], *, lock: bool = False) -> dict[ReceiptKey, StoredReceipt]:
         """Answer receipts by primary key; with `lock` their rows are locked in the order of the key until the end."""

@@ -27,7 +27,7 @@ FIND_KEYS = """
 SELECT i.client_id, i.key, i.content_hash, i.seller, i.terminal, i.day, i.number
 FROM pos.idempotency i
 JOIN unnest($1::bigint[], $2::text[], $3::text[]) AS asked (seller, client_id, key) USING (seller, client_id, key)
-WHERE i.received_month IN ($4, $4 - 1)
+WHERE i.received_month IN ($4, $4 - 1, $4 + 1)
 """
 FIND_RECEIPTS = f"""
 SELECT {_QUALIFIED} FROM pos.receipts r
@@ -80,7 +80,7 @@ class PostgresIssuing:
     async def find_keys(
         self, asked: Iterable[tuple[int, str, str]], received_month: int
     ) -> dict[tuple[str, str], KnownKey]:
-        """Answer what idempotency keys (seller, client, key) were used for this month or last, by (client, key)."""
+        """Answer what idempotency keys (seller, client, key) were used for around this month, by (client, key)."""
         return await find_keys(self.connection, asked, received_month)
 
     async def find_receipts(self, keys: Iterable[ReceiptKey], *, lock: bool = False) -> dict[ReceiptKey, StoredReceipt]:
@@ -124,7 +124,9 @@ async def lock_chains(
 async def find_keys(
     connection: Connection, asked: Iterable[tuple[int, str, str]], received_month: int
 ) -> dict[tuple[str, str], KnownKey]:
-    """Answer what idempotency keys (seller, client, key) were used for this month or last, by (client, key)."""
+    """Answer what idempotency keys (seller, client, key) were used for, by (client, key): received this month, last
+    month, or next month, by a clock that has been set back since, or by another machine's that is ahead of ours.
+    """
     rows = await connection.fetch(FIND_KEYS, *_columns(asked, 3), received_month)
     return {
         (row["client_id"], row["key"]): KnownKey(
