@@ -104,12 +104,13 @@ class Sequencer:
     async def _insist(self, orders: Sequence[Order], failed: _Attempt, failed_at: float) -> Sequence[Result]:
         """Try a terminal's orders again until the database answers, or patience ends."""
         loop = asyncio.get_running_loop()
-        patience_s = UNKNOWN_PATIENCE_S if failed.committing else PATIENCE_S
+        attempt = failed
         while True:
-            attempt = await self._attempt(orders, committing=failed.committing)
+            attempt = await self._attempt(orders, committing=attempt.committing)
             if attempt.error is None:
                 self._away = False
                 return attempt.results
+            patience_s = UNKNOWN_PATIENCE_S if attempt.committing else PATIENCE_S
             lost = isinstance(attempt.error, Lost)
             self._away = lost and loop.time() - failed_at >= PATIENCE_S
             if self._away:
