@@ -90,7 +90,7 @@ class Sequencer:
         if attempt.error is None:
             self._away = False
             return attempt.results
-        _log.warning("chunk_failed", receipts=len(orders), error=_name(attempt.error))
+        _log.warning("chunk_failed", receipts=len(orders), error=type(_cause(attempt.error)).__name__)
         if self._away and isinstance(attempt.error, Lost) and not attempt.committing:
             self._pool.turn_away(unavailable())
             return _verdicts(attempt, len(orders))
@@ -116,7 +116,9 @@ class Sequencer:
             if self._away:
                 self._pool.turn_away(unavailable())
             if not lost or loop.time() - failed_at >= patience_s:
-                _log.error("group_failed", receipts=len(orders), unknown=attempt.committing, exc_info=attempt.error)
+                _log.error(
+                    "group_failed", receipts=len(orders), unknown=attempt.committing, exc_info=_cause(attempt.error)
+                )
                 return _verdicts(attempt, len(orders))
             await asyncio.sleep(PAUSE_S)
 
@@ -148,9 +150,9 @@ class Sequencer:
         return sorted({received, earliest, Month.of(now), latest})
 
 
-def _name(error: BaseException) -> str:
-    """Answer what kind of error it was, below our own word for it."""
-    return type(error.__cause__ or error).__name__
+def _cause(error: BaseException) -> BaseException:
+    """Answer what lies below our own word for it."""
+    return error.__cause__ or error
 
 
 def _verdicts(attempt: _Attempt, orders: int) -> Sequence[Result]:
