@@ -3,11 +3,12 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: help demo test check serve lock clean
+.PHONY: help demo test torture check serve lock clean
 
 help:
 	@echo "make demo    set up, then replay one month of a real retailer through the whole system"
 	@echo "make test    set up, then run every test against a real PostgreSQL"
+	@echo "make torture set up, then kill the gateway and its PostgreSQL a hundred times under posting tills"
 	@echo "make check   set up, then lint, type-check and check the architecture"
 	@echo "make serve   set up, then start the system on http://127.0.0.1:8000"
 
@@ -22,6 +23,10 @@ serve: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest $(TEST)
+
+# TORTURE='--kills 200 --workers 2 --seed 7' asks for something else.
+torture: .venv/ready
+	$(BIN)/python -m tests.crash.torture $(TORTURE)
 
 check: .venv/ready
 	$(BIN)/ruff check .

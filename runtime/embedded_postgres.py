@@ -153,6 +153,7 @@ class EmbeddedPostgres:
             "cluster_name": home.mark,
             "timezone": "UTC",
             "log_timezone": "UTC",
+            "restart_after_crash": "off",  # that is for us: 18.4 waits for ever when a disk fails its own restart, too
         } | self._options
         command = [binaries.program("postgres"), "-D", str(home.cluster)]
         for name, value in options.items():
