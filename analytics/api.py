@@ -39,20 +39,7 @@ class DeclarationIn(BaseModel):
     amendment is the next one.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "seller_tin": "37900846788",
-                    "month": "2017-03",
-                    "version": 1,
-                    "net_revenue_mongo": 123_450_000,
-                    "vat_mongo": 12_345_000,
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(extra="forbid")
     seller_tin: Annotated[str, Field(max_length=14), parsed_by(parse_tin)]
     month: Annotated[str, Field(max_length=7), parsed_by(lambda text: str(Month.parse(text)))]
     version: Annotated[int, Field(strict=True, ge=1, le=VERSION_MAX)]
@@ -163,11 +150,19 @@ def make_router(
 def _add_declarations(router: APIRouter, current_client: Callable[..., Any]) -> None:
     client_of = Annotated[Client, Depends(current_client)]
 
-    @router.post("/declarations", status_code=201, tags=["declarations"], summary="Declare a month")
+    @router.post(
+        "/declarations",
+        status_code=201,
+        tags=["declarations"],
+        summary="Declare a month",
+        responses={200: {"model": DeclarationOut, "description": "On file already, as it is"}},
+    )
     def post_declaration(
         request: Request, response: Response, body: DeclarationIn, client: client_of
     ) -> DeclarationOut:
-        """File a declaration: 201, or 200 when the same version with the same amounts is on file."""
+        """File what the seller declares for a month, in möngö net of VAT and city tax: 201, or 200 when the same
+        version with the same amounts is on file. An amendment is the next version.
+        """
         if body.seller_tin != client.seller_tin:
             raise Forbidden
         said = Declaration(Month.parse(body.month), body.version, body.net_revenue_mongo, body.vat_mongo)
@@ -193,7 +188,10 @@ def _add_findings(router: APIRouter, current_officer: Callable[..., Any]) -> Non
     def get_findings(
         request: Request, month: MonthText, purpose: PurposeText, case: CaseText, officer: officer_of
     ) -> FindingsOut:
-        """Answer findings and notes, strongest first. The look is recorded with its purpose and case."""
+        """Answer what the plausibility job (`barimt plausibility run`) found, strongest first: findings, each with its
+        effect, the threshold and the receipts behind it, and notes, which accuse nobody. The look is recorded with its
+        purpose and case.
+        """
         asked = Month.parse(month)
         why = Purpose.parse(officer=officer, purpose=purpose, case=case)
         with _database(request).transaction(Role.OFFICER) as connection:
@@ -221,7 +219,9 @@ def _add_receipts(router: APIRouter, current_officer: Callable[..., Any]) -> Non
         officer: officer_of,
         after: Annotated[str | None, Query(max_length=33, description="the receipt id that came last")] = None,
     ) -> ReceiptsOut:
-        """Answer 500 links at a time. Every page is a look, and is recorded with its purpose and case."""
+        """Answer 500 of a seller's receipts at a time; `next_after`, sent as `after`, asks for those that follow. Every
+        page is a look, and is recorded with its purpose and case. Who claimed a receipt no officer can see.
+        """
         asked, seller_tin = Month.parse(month), parse_tin(tin, "/tin")
         why = Purpose.parse(officer=officer, purpose=purpose, case=case)
         last = None if after is None else ReceiptId.parse(after, "/after")
@@ -250,7 +250,9 @@ def _add_accesses(router: APIRouter, current_consumer: Callable[..., Any]) -> No
         consumer: consumer_of,
         before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
     ) -> AccessesOut:
-        """Answer a hundred accesses at a time."""
+        """Answer which officers looked at receipts of sellers and months in which you claimed some, and why, a hundred
+        at a time; `next_before`, sent as `before`, asks for the ones before them.
+        """
         with _database(request).transaction(Role.CLAIMS) as connection:
             rows = consulting.accesses_to(connection, consumer, before=before, limit=ACCESSES_LISTED_MAX)
         more = len(rows) == ACCESSES_LISTED_MAX

@@ -21,6 +21,8 @@ from barimt.docs_page import OPENAPI_PATH, mount_docs
 from barimt.follow_keys import KeyFollower
 from barimt.mounts import mount_faces
 from barimt.open_authority import open_authority
+from barimt.openapi import DocumentedApp
+from barimt.samples import WORDS
 from kernel.refusal import Unavailable
 from mobile_stub.app import Claims
 from pos_gateway.gateway import Gateway
@@ -39,7 +41,7 @@ CLAIMS_CONNECTIONS = 8
 DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, DBAPIError, PoolTimeout)
 
 
-def make_app(settings: Settings, database: Database, authority: Authority) -> FastAPI:
+def make_app(settings: Settings, database: Database, authority: Authority) -> DocumentedApp:
     """Compose the app of one worker over an open database."""
     registry = CollectorRegistry()
     metrics = GatewayMetrics(registry)
@@ -51,10 +53,10 @@ def make_app(settings: Settings, database: Database, authority: Authority) -> Fa
             metrics.watch_depth(lambda: app.state.gateway.pool.depth)
             yield
 
-    app = FastAPI(
+    app = DocumentedApp(
         title="Barimt",
         version="0.1.0",
-        description="An open e-receipt, VAT-refund and receipt-lottery system.",
+        description=WORDS,
         responses=http_errors.PROBLEM_RESPONSES,
         lifespan=lifespan,
         openapi_url=OPENAPI_PATH,
@@ -131,16 +133,20 @@ def _bearers(settings: Settings, authority: Authority, client: httpx2.AsyncClien
 def _mount_health(app: FastAPI, registry: CollectorRegistry) -> None:
     @app.get("/healthz", tags=["operation"], summary="The process answers")
     async def healthz() -> dict[str, str]:
+        """Answer as long as the process does: for whoever restarts it."""
         return {"status": "ok"}
 
     @app.get("/readyz", tags=["operation"], summary="The process can issue receipts")
     async def readyz(request: Request) -> dict[str, str]:
+        """Answer `ready` when the database answers too, and 503 otherwise: for whoever sends it requests."""
         request.app.state.gateway.signing.require_signer()
         await request.app.state.gateway.database.fetchval("SELECT 1")
         return {"status": "ready"}
 
-    @app.get("/metrics", tags=["operation"], summary="Prometheus metrics", response_class=Response)
+    @app.get("/metrics", tags=["operation"], summary="Prometheus metrics", response_class=Response,
+             responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})  # fmt: skip
     async def metrics() -> Response:
+        """Answer what this worker counts, in the text format of Prometheus."""
         return Response(exposition(registry), media_type=CONTENT_TYPE)
 
 

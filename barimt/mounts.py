@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
+from fastapi.security import HTTPBearer
 
 import analytics.api
 import lottery.api
@@ -11,20 +12,25 @@ import pos_gateway.public
 import refunds.api
 from mobile_stub.app import current_bearer, current_consumer
 from pos_gateway import routes
-from pos_gateway.gateway import gateway_of
+from pos_gateway.lookups import current_client
 from pos_gateway.oauth import TOKEN_ROUTE
 from receipts.store.enrolling import is_officer
-from receipts.store.reading import Client
 from runtime.database import Role as DatabaseRole
 from runtime.tokens.bearer import Bearer, Forbidden, Role
 
+OFFICER_SCHEME = HTTPBearer(
+    scheme_name="officer",
+    bearerFormat="JWT",
+    auto_error=False,  # who is asking is told by the issuer; this one is for the documentation
+    description="A tax officer's token: `barimt admin officer add` prints one, or the OIDC issuer gives it.",
+)
 
-async def current_client(request: Request) -> Client:
-    """Answer which seller's client is asking. Raises `Unauthenticated` or `TokenExpired`."""
-    return await gateway_of(request.app).authenticate(request.headers.get("authorization"))
 
-
-def current_officer(request: Request, bearer: Annotated[Bearer, Depends(current_bearer)]) -> str:
+def current_officer(
+    request: Request,
+    bearer: Annotated[Bearer, Depends(current_bearer)],
+    _scheme: Annotated[object, Depends(OFFICER_SCHEME)] = None,
+) -> str:
     """Answer which tax officer is asking. Raises `Forbidden` for anybody else, and for one who is not enrolled."""
     bearer.require(Role.OFFICER)
     with request.app.state.database.transaction(DatabaseRole.OFFICER) as connection:

@@ -98,14 +98,18 @@ router = APIRouter(prefix="/v1/draws", tags=["draws"])
 
 @router.get("", summary="All draws")
 def get_draws(request: Request) -> DrawsOut:
-    """Answer every draw, also those that are committed and not drawn yet."""
+    """Answer the draws of all months, the newest first: also those that are committed, so that nobody can change the
+    entries any more, and not drawn yet.
+    """
     with _database(request).transaction(Role.CLAIMS) as connection:
         return DrawsOut(draws=[DrawOut(**_draw(draw)) for draw in reading.list_draws(connection)])
 
 
 @router.get("/{month}", summary="The draw of a month")
 def get_draw(request: Request, month: Annotated[str, Path(max_length=16, examples=["2017-03"])]) -> OneDrawOut:
-    """Answer a draw with its commitment, whose canonical JSON has the hash `commitment_hash`."""
+    """Answer a draw with its commitment, whose canonical JSON has the hash `commitment_hash`: it was published before
+    the random number existed, and fixes who takes part and by which rules.
+    """
     with _database(request).transaction(Role.CLAIMS) as connection:
         draw = reading.find_draw(connection, Month.parse(month))
         if draw is None:
@@ -120,9 +124,16 @@ def get_draw(request: Request, month: Annotated[str, Path(max_length=16, example
     )
 
 
-@router.get("/{month}/transcript", summary="The transcript, to be checked with verify_draw.py", response_class=Response)
+@router.get(
+    "/{month}/transcript",
+    summary="The transcript, to be checked with verify_draw.py",
+    response_class=Response,
+    responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
+)
 def get_transcript(request: Request, month: Annotated[str, Path(max_length=16, examples=["2017-03"])]) -> Response:
-    """Answer the transcript's canonical bytes."""
+    """Answer everything that is needed to draw again: save it, and `python3 lottery/verify_draw.py FILE` checks it with
+    nothing but Python. It names no person.
+    """
     with _database(request).transaction(Role.CLAIMS) as connection:
         transcript = reading.transcript_of(connection, Month.parse(month))
     if transcript is None:
@@ -143,19 +154,28 @@ def make_router(current_consumer: Callable[..., Any]) -> APIRouter:
         consumer: consumer_of,
         before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
     ) -> EntriesOut:
-        """Answer a hundred entries at a time."""
+        """Answer a hundred of your claims with the draw that lists each, its state there, and what it won;
+        `next_before`, sent as `before`, asks for the ones before them.
+        """
         with _database(request).transaction(Role.CLAIMS) as connection:
             rows = reading.entries_of_consumer(connection, consumer, before=before)
         more = len(rows) == reading.LISTED_MAX
         return EntriesOut(entries=[_entry(row) for row in rows], next_before=str(rows[-1]["claim"]) if more else None)
 
-    @mine.get("/{entry}/proof", summary="The proof of my entry, to be checked offline", response_class=Response)
+    @mine.get(
+        "/{entry}/proof",
+        summary="The proof of my entry, to be checked offline",
+        response_class=Response,
+        responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
+    )
     def get_proof(
         request: Request,
         consumer: consumer_of,
         entry: Annotated[int, Path(ge=1, lt=2**63)],
     ) -> Response:
-        """Answer the proof that the claim was in the draw, or why it was not, as canonical JSON for verify_draw.py."""
+        """Answer the proof that your claim was in the draw, or why it was not. Save it and the draw's transcript:
+        `python3 lottery/verify_draw.py TRANSCRIPT PROOF` checks both with nothing but Python.
+        """
         with _database(request).transaction(Role.CLAIMS) as connection:
             found = reading.own_leaf(connection, consumer, entry)
             if found is None:

@@ -6,16 +6,17 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import asyncpg
 import structlog
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.security import HTTPBearer
 
 from kernel.clock import Clock, format_instant
 from kernel.refusal import Fault, Malformed, Refusal
 from mobile_stub.limits import HandLimit
+from mobile_stub.words import ClaimIn, ClaimOut, ClaimsOut, ListedClaim, MeOut, Seller
 from receipts.claim import Claimed, ClaimState
 from receipts.claim_receipt import ByHand, Presented, claim_receipt
 from receipts.follow_outbox import follow_outbox
@@ -98,7 +99,7 @@ class Claims:
             self._keyring = (keys, now)
         return keys
 
-    async def claim(self, presented: Presented, consumer: int) -> dict[str, Any]:
+    async def claim(self, presented: Presented, consumer: int) -> ClaimOut:
         """Claim and credit in one transaction; answer the words of `POST /v1/claims`. What a refused scan showed is
         kept all the same, in a transaction of its own.
         """
@@ -140,34 +141,28 @@ class Claims:
                 await asyncio.sleep(FOLLOW_PAUSE_S)
 
 
-def claim_answer(claimed: Claimed, credit_mongo: int) -> dict[str, Any]:
+def claim_answer(claimed: Claimed, credit_mongo: int) -> ClaimOut:
     """Answer the words of a claim: what the consumer sees at once."""
     drawn = claimed.lottery is not None and claimed.claim.state in {ClaimState.FINAL, ClaimState.PROVISIONAL}
-    return {
-        "claim": str(claimed.claim.claim),
-        "state": claimed.claim.state.value,
-        "seller": {"tin": claimed.seller_tin, "name": claimed.seller_name},
-        "receipt_id": str(claimed.root_id),
-        "total_mongo": claimed.total_mongo,
-        "vat_mongo": claimed.vat_mongo,
-        "credit_mongo": credit_mongo,
-        "lottery": None if claimed.lottery is None else str(claimed.lottery),
-        "draw_date": draw_date(claimed.claim.month).isoformat() if drawn else None,
-    }
-
-
-class ClaimIn(BaseModel):
-    """Either the QR text, or by hand the receipt id and the lottery number."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"receipt_id": "0" * 33, "lottery": "AB 12345678"}]},
+    return ClaimOut(
+        claim=str(claimed.claim.claim),
+        state=claimed.claim.state,
+        seller=Seller(tin=claimed.seller_tin, name=claimed.seller_name),
+        receipt_id=str(claimed.root_id),
+        total_mongo=claimed.total_mongo,
+        vat_mongo=claimed.vat_mongo,
+        credit_mongo=credit_mongo,
+        lottery=None if claimed.lottery is None else str(claimed.lottery),
+        draw_date=draw_date(claimed.claim.month).isoformat() if drawn else None,
     )
-    qr: Annotated[str, Field(max_length=1024)] | None = None
-    receipt_id: Annotated[str, Field(max_length=64)] | None = None
-    lottery: Annotated[str, Field(max_length=32)] | None = None
 
 
+CONSUMER_SCHEME = HTTPBearer(
+    scheme_name="consumer",
+    bearerFormat="JWT",
+    auto_error=False,  # who is asking is told by the issuer; this one is for the documentation
+    description="A consumer's token: `barimt admin consumer add` prints one, or the OIDC issuer gives it.",
+)
 router = APIRouter(prefix="/v1", tags=["consumers"])
 
 
@@ -184,7 +179,9 @@ async def current_bearer(request: Request) -> Bearer:
     return await claims.bearers.verify(token_of(request.headers.get("authorization")), claims.real_clock())
 
 
-async def current_consumer(bearer: Annotated[Bearer, Depends(current_bearer)]) -> int:
+async def current_consumer(
+    bearer: Annotated[Bearer, Depends(current_bearer)], _scheme: Annotated[object, Depends(CONSUMER_SCHEME)] = None
+) -> int:
     """Answer which consumer is asking. Raises `Forbidden` for anybody else."""
     bearer.require(Role.CONSUMER)
     if not bearer.subject.isdecimal() or len(bearer.subject) > 18:  # noqa: PLR2004 - a bigint
@@ -196,8 +193,11 @@ Consumer = Annotated[int, Depends(current_consumer)]
 
 
 @router.post("/claims", summary="Claim a receipt: credit and lottery at once")
-async def post_claim(request: Request, body: ClaimIn, consumer: Consumer) -> dict[str, Any]:
-    """Claim by QR text, or by receipt id and lottery number; the same consumer again gets the first answer."""
+async def post_claim(request: Request, body: ClaimIn, consumer: Consumer) -> ClaimOut:
+    """Claim a receipt by the text of its QR code, or by hand with its id and lottery number. The answer says what was
+    credited, and when the receipt takes part in the draw. Claimed again by the same consumer it gets the first answer;
+    by another one it is refused.
+    """
     claims = claims_of(request)
     if body.qr is not None:
         return await claims.claim(await claims.verify(body.qr), consumer)
@@ -222,33 +222,37 @@ def _lottery(text: str) -> LotteryNumber:
 
 
 @router.get("/me", summary="Who I am to the system")
-async def get_me(request: Request, consumer: Consumer) -> dict[str, Any]:
-    """Answer the consumer's own number for tills and since when."""
+async def get_me(request: Request, consumer: Consumer) -> MeOut:
+    """Answer your number, the `login_no` that you may tell a till so that it claims for you, and since when you are
+    enrolled. Nothing else is known of a consumer.
+    """
     found = await consumers.find_consumer(claims_of(request).database, consumer)
     if found is None:
         raise UnknownConsumer
     login_no, enrolled_at = found
-    return {"consumer_id": str(consumer), "login_no": str(login_no), "since": format_instant(enrolled_at)}
+    return MeOut(consumer_id=str(consumer), login_no=str(login_no), since=format_instant(enrolled_at))
 
 
 @router.get("/me/claims", summary="My claims, newest first")
 async def get_my_claims(
     request: Request, consumer: Consumer, before: Annotated[int | None, Query(ge=1, lt=2**63)] = None
-) -> dict[str, Any]:
-    """Answer a hundred claims at a time; `next_before` asks for the ones before them."""
+) -> ClaimsOut:
+    """Answer a hundred claims at a time; `next_before`, sent as `before`, asks for the ones before them. A claim's
+    state changes when the shop reports, corrects or voids the receipt.
+    """
     found = await consumers.list_claims(claims_of(request).database, consumer, before)
-    return {
-        "claims": [
-            {
-                "claim": str(claim.claim),
-                "state": claim.state,
-                "receipt_id": str(claim.root_id),
-                "seller": claim.seller_name,
-                "claimed_at": format_instant(claim.claimed_at),
-                "issued_at": format_instant(claim.issued_at),
-                "total_mongo": claim.total_mongo,
-            }
+    return ClaimsOut(
+        claims=[
+            ListedClaim(
+                claim=str(claim.claim),
+                state=ClaimState(claim.state),
+                receipt_id=str(claim.root_id),
+                seller=claim.seller_name,
+                claimed_at=format_instant(claim.claimed_at),
+                issued_at=format_instant(claim.issued_at),
+                total_mongo=claim.total_mongo,
+            )
             for claim in found
         ],
-        "next_before": str(found[-1].claim) if len(found) == consumers.LISTED_MAX else None,
-    }
+        next_before=str(found[-1].claim) if len(found) == consumers.LISTED_MAX else None,
+    )

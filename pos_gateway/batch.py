@@ -49,9 +49,11 @@ class _Line:
 
 
 async def post_batch(request: Request) -> Response:
-    """Issue the lines of a batch and answer a verdict each, in their order, each sent after its commit.
+    """Issue up to a thousand receipts, one JSON line each, and answer a verdict a line, in their order, each sent after
+    its commit.
 
-    Lines are numbered from 1 as they stand in the body; empty ones are passed over.
+    Each line has its own key, which keeps what `Idempotency-Key` promises. A line that fails touches no other. Lines
+    are numbered from 1 as they stand in the body; empty ones are passed over.
     """
     gateway = gateway_of(request.app)
     client = await gateway.authenticate(request.headers.get("authorization"))

@@ -77,7 +77,7 @@ def _not_a_number(name: str) -> object:
 def form(pattern: str, code: str, expected: str) -> msgspec.Meta:
     """Declare a text's form: a pattern, and what is said when it does not match."""
     assert code in FORM_CODES
-    return msgspec.Meta(pattern=pattern, extra={"code": code, "expected": expected})
+    return msgspec.Meta(pattern=pattern, description=expected, extra={"code": code, "expected": expected})
 
 
 def late_form(pattern: str, code: str, expected: str, length: tuple[int, int]) -> msgspec.Meta:
@@ -88,6 +88,7 @@ def late_form(pattern: str, code: str, expected: str, length: tuple[int, int]) -
     return msgspec.Meta(
         min_length=length[0],
         max_length=length[1],
+        description=expected,
         extra={"code": code, "expected": expected, "pattern": pattern},
         extra_json_schema={"pattern": pattern},
     )

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
+from fastapi.security import HTTPBearer
 
 from kernel.canonical import canonical_text
 from kernel.clock import DAY_ZERO
 from kernel.identity import parse_terminal
 from kernel.refusal import Fault, Malformed
-from pos_gateway.answers import stored_answer
+from pos_gateway.answers import ReceiptsAnswer, StoredAnswer, stored_answer
 from pos_gateway.bodies import parse_key
 from pos_gateway.gateway import gateway_of
 from receipts import qr_image
@@ -29,27 +30,41 @@ LISTED_MAX = 500
 router = APIRouter(prefix="/v1/receipts", tags=["receipts"])
 
 
-async def _caller(request: Request) -> Client:
+TILL_SCHEME = HTTPBearer(
+    scheme_name="till",
+    bearerFormat="JWT",
+    auto_error=False,  # who is asking is told by the gateway; this one is for the documentation
+    description="An access token of a till, good for an hour: `barimt admin terminal token`, or POST /v1/oauth/token.",
+)
+
+
+async def current_client(request: Request, _scheme: Annotated[object, Depends(TILL_SCHEME)] = None) -> Client:
+    """Answer which seller's client is asking. Raises `Unauthenticated`, `TokenExpired` or
+    `RateLimited`.
+    """
     gateway = gateway_of(request.app)
     client = await gateway.authenticate(request.headers.get("authorization"))
     gateway.limits.spend(client)
     return client
 
 
-Caller = Annotated[Client, Depends(_caller)]
+Caller = Annotated[Client, Depends(current_client)]
 
 
 @router.get("", summary="Was my sale issued? What did a terminal issue on a day?")
 async def find_receipts(
     request: Request,
     caller: Caller,
-    key: Annotated[str | None, Query(max_length=128)] = None,
-    reference: Annotated[str | None, Query(max_length=64)] = None,
-    terminal: Annotated[str | None, Query(max_length=8)] = None,
-    date: Annotated[str | None, Query(max_length=10, description="Ulaanbaatar, as 2017-03-01")] = None,
-    after: Annotated[int, Query(ge=0, le=NUMBERS_A_DAY, description="continue after this number of the day")] = 0,
-) -> dict[str, Any]:
-    """Look receipts up by idempotency key, by the till's own reference, or by terminal and day with its totals."""
+    key: Annotated[str | None, Query(max_length=128, description="the Idempotency-Key of the sale")] = None,
+    reference: Annotated[str | None, Query(max_length=64, description="the till's own number of the sale")] = None,
+    terminal: Annotated[str | None, Query(max_length=8, description="8 digits, together with `date`")] = None,
+    date: Annotated[str | None, Query(max_length=10, description="of Ulaanbaatar, together with `terminal`")] = None,
+    after: Annotated[int, Query(ge=0, le=NUMBERS_A_DAY, description="the last answer's `next_after`")] = 0,
+) -> ReceiptsAnswer:
+    """Look receipts up in one of three ways: by the idempotency key of a sale, by the till's own reference, or by
+    terminal and day, which comes with the day's totals. A till that got no answer to a sale asks here whether it was
+    issued: an empty list means that nothing with this key is durable.
+    """
     database = gateway_of(request.app).database
     match key, reference, terminal, date:
         case str(), None, None, None:
@@ -68,13 +83,22 @@ async def find_receipts(
             raise Malformed(Fault("query_ambiguous", "/key", "key, or reference, or terminal and date"))
 
 
-async def _day(database: Any, caller: Client, terminal: str, day: calendar_date, after: int) -> dict[str, Any]:
+async def _day(database: Any, caller: Client, terminal: str, day: calendar_date, after: int) -> ReceiptsAnswer:
     at = (caller.seller, parse_terminal(terminal), (day - DAY_ZERO).days, after)
     receipts, totals = await reading.list_day(database, at, LISTED_MAX)
     return {
         "date": day.isoformat(),
         "terminal": terminal,
-        "totals": [{**row, "nature": Nature(row["nature"]).name} for row in totals],
+        "totals": [
+            {
+                "nature": Nature(row["nature"]).name,
+                "receipts": row["receipts"],
+                "total_mongo": row["total_mongo"],
+                "vat_mongo": row["vat_mongo"],
+                "city_tax_mongo": row["city_tax_mongo"],
+            }
+            for row in totals
+        ],
         "receipts": await _answers(database, receipts),
         "next_after": receipts[-1].number + 1 if len(receipts) == LISTED_MAX else None,
     }
@@ -96,22 +120,34 @@ def _parse_date(text: str) -> calendar_date:
 
 
 @router.get("/{id}", summary="A receipt of this seller")
-async def get_receipt(request: Request, id: str, caller: Caller) -> dict[str, Any]:  # noqa: A002 - the path's name
-    """Answer a stored receipt with its lines."""
+async def get_receipt(request: Request, id: str, caller: Caller) -> StoredAnswer:  # noqa: A002 - the path's name
+    """Answer a receipt of your own seller with everything that is stored of it, its lines included. Voids and
+    corrections are receipts, too.
+    """
     database = gateway_of(request.app).database
     return (await _answers(database, [await _own(request, id, caller)]))[0]
 
 
-@router.get("/{id}/qr.png", summary="The receipt's QR code as a picture", response_class=Response)
+@router.get(
+    "/{id}/qr.png",
+    summary="The receipt's QR code as a picture",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {"schema": {"contentMediaType": "image/png"}}}}},
+)
 async def get_png(request: Request, id: str, caller: Caller) -> Response:  # noqa: A002 - the path's name
-    """Answer the QR code as PNG."""
+    """Answer the QR code, to be printed on the receipt, as a PNG of one bit a pixel."""
     receipt = await _own(request, id, caller)
     return Response(qr_image.qr_png(encode_text(receipt.cose)), media_type="image/png")
 
 
-@router.get("/{id}/qr.svg", summary="The receipt's QR code as a drawing", response_class=Response)
+@router.get(
+    "/{id}/qr.svg",
+    summary="The receipt's QR code as a drawing",
+    response_class=Response,
+    responses={200: {"content": {"image/svg+xml": {"schema": {"contentMediaType": "image/svg+xml"}}}}},
+)
 async def get_svg(request: Request, id: str, caller: Caller) -> Response:  # noqa: A002 - the path's name
-    """Answer the QR code as SVG."""
+    """Answer the QR code as SVG, sharp at any size."""
     receipt = await _own(request, id, caller)
     return Response(qr_image.qr_svg(encode_text(receipt.cose)), media_type="image/svg+xml")
 
@@ -125,6 +161,6 @@ async def _own(request: Request, text: str, caller: Client) -> StoredReceipt:
     return receipt
 
 
-async def _answers(database: Any, receipts: Sequence[StoredReceipt]) -> list[dict[str, Any]]:
+async def _answers(database: Any, receipts: Sequence[StoredReceipt]) -> list[StoredAnswer]:
     roots = await issuing.find_receipts(database, {receipt.root_key for receipt in receipts})
     return [stored_answer(receipt, roots[receipt.root_key].receipt_hash) for receipt in receipts]

@@ -30,7 +30,12 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 async def post_token(request: Request) -> Response:
-    """Check a client assertion and answer an access token, or an OAuth error (RFC 6749, 5.2)."""
+    """Exchange a signed assertion of a till's client for an access token (client credentials with `private_key_jwt`,
+    RFC 7523).
+
+    The client's key never leaves the till: it signs an assertion that is good once and for this address. Errors are
+    those of OAuth (RFC 6749, 5.2).
+    """
     gateway = gateway_of(request.app)
     gateway.limits.ask_token(None if request.client is None else request.client.host)
 

@@ -1,13 +1,37 @@
 """What anyone may fetch from the centre: the signed key list with which receipts are verified offline."""
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
 
 from kernel.refusal import Unavailable
 from pos_gateway.gateway import gateway_of
 from receipts.keys import key_as_json, read_key_list
 from receipts.store import reading
+
+
+class KeyOut(BaseModel):
+    """A public key. `public_key` is base64url; times are RFC 3339 in UTC."""
+
+    model_config = ConfigDict(extra="forbid")  # a word that is published and not declared would be dropped in silence
+    kid: str
+    public_key: str
+    role: Literal["root", "gateway", "till"]
+    epoch: int
+    not_before: str
+    not_after: str
+    revoked_at: str | None
+    seller: str | None = None
+    terminal: str | None = None
+
+
+class KeysOut(BaseModel):
+    """A key list: `keys` to be read, and `signed`, a compact JWS of the root key, which alone is to be trusted."""
+
+    keys: list[KeyOut]
+    signed: str
+
 
 router = APIRouter(prefix="/v1", tags=["public"])
 
@@ -17,9 +41,16 @@ def published(signed: str) -> dict[str, Any]:
     return {"keys": [key_as_json(key) for key in read_key_list(signed)], "signed": signed}
 
 
-@router.get("/keys", summary="Keys with which anyone verifies receipts offline")
+@router.get(
+    "/keys",
+    summary="Keys with which anyone verifies receipts offline",
+    response_model=KeysOut,
+    response_model_exclude_unset=True,
+)
 async def get_keys(request: Request) -> dict[str, Any]:
-    """Answer `{"keys": [...], "signed": "<compact JWS by the root key>"}`."""
+    """Answer the keys that sign receipts, signed by the root key themselves. Save the answer as `keys.json`; then
+    `barimt verify TEXT --keys keys.json` checks any receipt without asking anybody.
+    """
     signed = await reading.find_key_list(gateway_of(request.app).database)
     if signed is None:
         raise Unavailable("no key list yet", retry_after_s=5)

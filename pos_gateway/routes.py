@@ -20,7 +20,11 @@ router = lookups.router
 
 
 async def post_receipt(request: Request) -> Response:
-    """Issue one receipt: 201, or 200 when the same key and content were issued before."""
+    """Issue one receipt, signed and durable: 201, or 200 when the same key and content were issued before.
+
+    Say what was sold, in möngö (1/100 MNT) with taxes included; the taxes are computed where you do not state them.
+    What is wrong is said all at once. After a time-out, or a 504, send the same key and content again.
+    """
     gateway = gateway_of(request.app)
     client = await gateway.authenticate(request.headers.get("authorization"))
     gateway.limits.spend(client)
@@ -32,7 +36,11 @@ async def post_receipt(request: Request) -> Response:
 
 
 async def post_void(request: Request) -> Response:
-    """Void a receipt: the void is a link of its own, and is answered as one."""
+    """Void a receipt that was issued by mistake or whose goods came back.
+
+    The void is a receipt of its own with the negative total, and is answered as one. A consumer's credit for the sale
+    is taken back within a second. The same reason sent again gets the first answer.
+    """
     gateway = gateway_of(request.app)
     client = await gateway.authenticate(request.headers.get("authorization"))
     gateway.limits.spend(client)

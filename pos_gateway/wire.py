@@ -62,9 +62,9 @@ class LineIn(Line, frozen=True, forbid_unknown_fields=True):
     unit: Unit
     total_mongo: Amount
     unit_price_mongo: Amount | None = None
-    city_tax: bool = False
-    classification: Classification | None = None
-    tax_product: TaxProduct | None = None
+    city_tax: Annotated[bool, Meta(description="whether the capital city tax is in the total")] = False
+    classification: Annotated[Classification | None, Meta(description="of goods and services")] = None
+    tax_product: Annotated[TaxProduct | None, Meta(description="why VAT_FREE or VAT_ZERO: a code of the list")] = None
     barcode: Barcode | None = None
 
 
@@ -74,9 +74,9 @@ class PartIn(Struct, frozen=True, forbid_unknown_fields=True):
     tax_type: Literal["VAT_ABLE", "VAT_FREE", "VAT_ZERO", "NO_VAT"]
     total_mongo: Amount
     lines: Annotated[tuple[LineIn, ...], Meta(min_length=1, max_length=LINES_MAX)]
-    seller_tin: Tin | None = None
-    vat_mongo: Amount | None = None
-    city_tax_mongo: Amount | None = None
+    seller_tin: Annotated[Tin | None, Meta(description="the merchant, where it is not the seller")] = None
+    vat_mongo: Annotated[Amount | None, Meta(description="computed where not stated; a möngö a line may differ")] = None
+    city_tax_mongo: Annotated[Amount | None, Meta(description="as vat_mongo")] = None
 
 
 class PaymentIn(Payment, frozen=True, forbid_unknown_fields=True):
@@ -93,15 +93,15 @@ class ReceiptIn(Struct, frozen=True, forbid_unknown_fields=True):
     seller_tin: Tin
     parts: Annotated[tuple[PartIn, ...], Meta(min_length=1, max_length=PARTS_MAX)]
     payments: Annotated[tuple[PaymentIn, ...], Meta(max_length=PAYMENTS_MAX)] = ()
-    terminal: Terminal | None = None
-    branch: Branch | None = None
-    district: District | None = None
-    sold_at: Instant | None = None
-    reference: Reference | None = None
-    buyer_tin: Tin | None = None
-    consumer_no: ConsumerNo | None = None
-    corrects: Id | None = None
-    pays_invoice: Id | None = None
+    terminal: Annotated[Terminal | None, Meta(description="one of yours; picked for you where not stated")] = None
+    branch: Annotated[Branch | None, Meta(description="the terminal's where not stated")] = None
+    district: Annotated[District | None, Meta(description="the terminal's where not stated")] = None
+    sold_at: Annotated[Instant | None, Meta(description="RFC 3339, at most 72 h ago; now where not stated")] = None
+    reference: Annotated[Reference | None, Meta(description="your own number of the sale, to look it up by")] = None
+    buyer_tin: Annotated[Tin | None, Meta(description="the business that buys, on B2B documents")] = None
+    consumer_no: Annotated[ConsumerNo | None, Meta(description="the buyer's login_no: claims at once")] = None
+    corrects: Annotated[Id | None, Meta(description="the receipt that this one replaces")] = None
+    pays_invoice: Annotated[Id | None, Meta(description="the invoice that is paid")] = None
 
 
 class BatchLineIn(Struct, frozen=True, forbid_unknown_fields=True):

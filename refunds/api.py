@@ -26,9 +26,7 @@ class UnknownConsumer(Refusal):
 class BankAccountIn(BaseModel):
     """Where to pay: an IBAN or an account number, digits and capital letters without spaces."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"bank_account": "MN120005005001234567"}]}
-    )
+    model_config = ConfigDict(extra="forbid")
     bank_account: Annotated[str, Field(max_length=64), parsed_by(parse_bank_account)]
 
 
@@ -72,7 +70,9 @@ def make_router(current_consumer: Callable[..., Any]) -> APIRouter:
 
     @router.get("/balance", summary="My money")
     def get_balance(request: Request, consumer: consumer_of) -> BalanceOut:
-        """Answer the five accounts."""
+        """Answer your five accounts in möngö: what is provisional until a shop has reported the sale, what is available
+        for the next payout, reserved in a payout under way, paid, and owed after a sale was voided.
+        """
         with _database(request).transaction(Role.CLAIMS) as connection:
             balances = reading.balances_of(connection, consumer)
         return BalanceOut(**{name: getattr(balances, name) for name in BalanceOut.model_fields})
@@ -83,7 +83,7 @@ def make_router(current_consumer: Callable[..., Any]) -> APIRouter:
         consumer: consumer_of,
         before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
     ) -> PayoutsOut:
-        """Answer a hundred payouts at a time."""
+        """Answer a hundred payouts at a time; `next_before`, sent as `before`, asks for the ones before them."""
         with _database(request).transaction(Role.CLAIMS) as connection:
             rows = reading.payouts_of(connection, consumer, before=before, limit=PAYOUTS_LISTED_MAX)
         more = len(rows) == PAYOUTS_LISTED_MAX
@@ -91,7 +91,9 @@ def make_router(current_consumer: Callable[..., Any]) -> APIRouter:
 
     @router.put("/bank-account", summary="Where to pay me")
     def put_bank_account(request: Request, body: BankAccountIn, consumer: consumer_of) -> BankAccountIn:
-        """Keep the bank account for the payouts that are run from now on."""
+        """Keep the bank account to which payouts go from now on. Without one nothing is paid out; the money stays
+        available.
+        """
         with _database(request).transaction(Role.CLAIMS) as connection:
             if not reading.set_bank_account(connection, consumer, body.bank_account):
                 raise UnknownConsumer

@@ -111,6 +111,16 @@ _FIELDS: Final[Mapping[str, str]] = {
 }
 """What a refusal knows -> the header field that says it, too."""
 
+PROBLEM_STATUSES: Final[Mapping[str, int]] = {
+    **{code: status for status, code in _HTTP_CODES.items()},
+    **_MALFORMED_STATUSES,
+    **STATUSES,
+    "malformed": 400,
+    "pool_full": 503,
+    "internal": 500,
+}
+"""Every code that a problem may bear, with its status; for the documentation."""
+
 PROBLEM_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     family: {
         "description": "Problem details (RFC 9457)",
@@ -204,7 +214,9 @@ def install(app: FastAPI) -> None:
     for kind in (Malformed, Refusal, Unavailable, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, handle)
     app.add_middleware(Rim)
-    app.add_api_route("/problems/{code}", explain, methods=["GET"], summary="What a problem's code means")
+    app.add_api_route(
+        "/problems/{code}", explain, methods=["GET"], tags=["operation"], summary="What a problem's code means"
+    )
 
 
 async def explain(code: str) -> dict[str, str]:

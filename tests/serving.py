@@ -32,6 +32,7 @@ from sqlalchemy import URL
 from barimt.app import make_app
 from barimt.authority import EPOCH, Authority
 from barimt.open_authority import open_authority
+from barimt.openapi import DocumentedApp
 from kernel.clock import format_instant
 from receipts.enrol import NewSeller, NewTerminal, add_client, add_consumer, add_seller, add_terminal
 from runtime import store
@@ -42,6 +43,7 @@ from runtime.settings import Settings, load_settings
 from runtime.tokens.bearer import Role
 from runtime.tokens.dev_issuer import DevIssuer
 from tests.answered import Json, created, faults, part, problem, refused
+from tests.described import Witness
 
 __all__ = ["Centre", "Json", "Person", "Till", "at_once", "created", "faults", "part", "problem", "refused"]
 
@@ -193,6 +195,7 @@ class Centre:
     database_name: str
     authority: Authority
     clock_file: Path
+    witness: Witness
     now: datetime = OPENED_AT
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _clients: list[httpx2.Client] = field(default_factory=list)
@@ -210,7 +213,7 @@ class Centre:
 
     def connect(self) -> httpx2.Client:
         """A client with connections of its own."""
-        client = httpx2.Client(base_url=self.url, timeout=60)
+        client = httpx2.Client(base_url=self.url, timeout=60, event_hooks={"response": [self.witness.look]})
         self._clients.append(client)
         return client
 
@@ -308,6 +311,16 @@ def pem_of(key: Ed25519PrivateKey) -> bytes:
     )
 
 
+_witnesses: list[Witness] = []
+
+
+def _witness(app: DocumentedApp) -> Witness:
+    """The one witness of a run: the document is the same for every centre, and takes half a second to write."""
+    if not _witnesses:
+        _witnesses.append(Witness(app.openapi()))
+    return _witnesses[0]
+
+
 @contextlib.contextmanager
 def served(settings: Settings, database: Database, database_name: str) -> Iterator[Centre]:
     """Serve the whole app on a free port of loopback until the end."""
@@ -317,13 +330,13 @@ def served(settings: Settings, database: Database, database_name: str) -> Iterat
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        config = uvicorn.Config(
-            make_app(settings, database, authority), log_config=None, access_log=False, server_header=False
-        )
+        app = make_app(settings, database, authority)
+        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="centre")
-        with httpx2.Client(base_url=url, timeout=60) as http:
-            centre = Centre(url, http, server, database, database_name, authority, settings.clock_file)
+        witness = _witness(app)
+        with httpx2.Client(base_url=url, timeout=60, event_hooks={"response": [witness.look]}) as http:
+            centre = Centre(url, http, server, database, database_name, authority, settings.clock_file, witness)
             centre.set_clock(OPENED_AT)
             thread.start()
             try:
