@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,6 @@ import asyncpg
 import httpx2
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
-from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -23,13 +22,16 @@ from barimt.mounts import mount_faces
 from barimt.open_authority import open_authority
 from barimt.openapi import DocumentedApp
 from barimt.samples import WORDS
+from barimt.watch import Watch, shared_folder
 from kernel.refusal import Unavailable
 from mobile_stub.app import Claims
 from pos_gateway.gateway import Gateway
 from pos_gateway.metrics import GatewayMetrics
 from runtime import access_log, http_errors, logs
 from runtime.clock import business_clock, real_now
+from runtime.data_dir import DataDir
 from runtime.database import Database, Role, join_database
+from runtime.meters import Meters
 from runtime.metrics import CONTENT_TYPE, RequestMetrics, exposition
 from runtime.settings import Settings, load_settings
 from runtime.tokens.bearer import BearerVerifier
@@ -41,16 +43,18 @@ CLAIMS_CONNECTIONS = 8
 DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, DBAPIError, PoolTimeout)
 
 
-def make_app(settings: Settings, database: Database, authority: Authority) -> DocumentedApp:
-    """Compose the app of one worker over an open database."""
-    registry = CollectorRegistry()
-    metrics = GatewayMetrics(registry)
+def make_app(
+    settings: Settings, database: Database, authority: Authority, meters: Meters | None = None
+) -> DocumentedApp:
+    """Compose the app of one worker over an open database. `meters` are shared where there are several workers."""
+    meters = meters or Meters()
+    metrics = GatewayMetrics(meters)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await _open(app, stack, settings, database, authority, metrics.observe_chunk)
-            metrics.watch_depth(lambda: app.state.gateway.pool.depth)
+            await _open(app, stack, settings, database, authority, metrics)
+            app.state.watch = await stack.enter_async_context(Watch.kept(app.state.gateway, app.state.claims, meters))
             yield
 
     app = DocumentedApp(
@@ -67,11 +71,11 @@ def make_app(settings: Settings, database: Database, authority: Authority) -> Do
     app.state.settings = settings
     mount_faces(app)
     mount_docs(app)
-    _mount_health(app, registry)
-    http_errors.install(app)
+    _mount_health(app, meters)
+    http_errors.install(app, metrics.problem)
     for kind in DATABASE_AWAY:
         app.add_exception_handler(kind, _database_away)
-    access_log.install(app, access_log.access_line(sys.stderr), RequestMetrics(registry))
+    access_log.install(app, access_log.access_line(sys.stderr), RequestMetrics(meters))
     return app
 
 
@@ -81,7 +85,7 @@ async def _open(
     settings: Settings,
     database: Database,
     authority: Authority,
-    observe: Callable[[int, float], None],
+    metrics: GatewayMetrics,
 ) -> None:
     clock = business_clock(settings.clock_file)
     app.state.clock = clock
@@ -97,7 +101,7 @@ async def _open(
             real_clock=real_now,
             signing=signing,
             token_key=authority.token_key,
-            observe=observe,
+            metrics=metrics,
             bounds=settings,
         )
     )
@@ -130,7 +134,7 @@ def _bearers(settings: Settings, authority: Authority, client: httpx2.AsyncClien
     return OidcVerifier(settings.oidc_issuer, AUDIENCE, keys_by_discovery(settings.oidc_issuer, client))
 
 
-def _mount_health(app: FastAPI, registry: CollectorRegistry) -> None:
+def _mount_health(app: FastAPI, meters: Meters) -> None:
     @app.get("/healthz", tags=["operation"], summary="The process answers")
     async def healthz() -> dict[str, str]:
         """Answer as long as the process does: for whoever restarts it."""
@@ -145,13 +149,15 @@ def _mount_health(app: FastAPI, registry: CollectorRegistry) -> None:
 
     @app.get("/metrics", tags=["operation"], summary="Prometheus metrics", response_class=Response,
              responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})  # fmt: skip
-    async def metrics() -> Response:
-        """Answer what this worker counts, in the text format of Prometheus."""
-        return Response(exposition(registry), media_type=CONTENT_TYPE)
+    async def metrics(request: Request) -> Response:
+        """Answer what all workers have counted, in the text format of Prometheus."""
+        return Response(exposition(meters, await request.app.state.watch.read()), media_type=CONTENT_TYPE)
 
 
 async def _database_away(request: Request, _exception: Exception) -> Response:
-    return http_errors.answer(Unavailable("database", retry_after_s=2), request)
+    away = Unavailable("database", retry_after_s=2)
+    request.app.state.gateway.metrics.problem("unavailable", away)
+    return http_errors.answer(away, request)
 
 
 def worker_app() -> FastAPI:
@@ -162,7 +168,8 @@ def worker_app() -> FastAPI:
     database = stack.enter_context(join_database(settings))
     with database.transaction(Role.JOBS) as connection:
         authority = open_authority(connection, business_clock(settings.clock_file), settings=settings)
-    app = make_app(settings, database, authority)
+    data_dir = DataDir.make(settings.data_dir)
+    app = make_app(settings, database, authority, Meters(shared_folder(data_dir, os.getppid())))
     app.state.stack = stack
     return app
 

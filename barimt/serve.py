@@ -16,6 +16,7 @@ from barimt.address import remember_address
 from barimt.app import environment_of, make_app
 from barimt.open_authority import open_authority
 from barimt.options import DataDirOption
+from barimt.watch import sharing_meters
 from pos_gateway.public import published
 from runtime import logs
 from runtime.clock import business_clock
@@ -64,7 +65,8 @@ def serve(settings: Settings, console: Console) -> None:
             _Server(_config(settings, make_app(settings, database, authority))).run()
         else:
             os.environ.update(environment_of(settings))
-            uvicorn.run("barimt.app:worker_app", factory=True, workers=settings.workers, **_options(settings))
+            with sharing_meters(data_dir):
+                uvicorn.run("barimt.app:worker_app", factory=True, workers=settings.workers, **_options(settings))
     console.print("Stopped cleanly.")
 
 

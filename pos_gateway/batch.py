@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from time import perf_counter
 
 import msgspec
 import structlog
@@ -55,6 +56,7 @@ async def post_batch(request: Request) -> Response:
     Each line has its own key, which keeps what `Idempotency-Key` promises. A line that fails touches no other. Lines
     are numbered from 1 as they stand in the body; empty ones are passed over.
     """
+    began = perf_counter()
     gateway = gateway_of(request.app)
     client = await gateway.authenticate(request.headers.get("authorization"))
     body = await read_body(request, wire.BATCH_BYTES_MAX)
@@ -64,6 +66,7 @@ async def post_batch(request: Request) -> Response:
         raise Malformed(Fault("batch_lines", "", f"1 to {wire.BATCH_LINES_MAX} lines"))
     gateway.limits.spend(client, len(lines))
     gateway.pool.require_room(len(lines))
+    gateway.metrics.batch_read(perf_counter() - began)
     return StreamingResponse(_in_order(await _begin(gateway, client, lines)), media_type=NDJSON)
 
 
@@ -83,23 +86,36 @@ async def _begin(gateway: Gateway, client: Client, lines: list[_Line]) -> list[t
 
 
 async def _judged(gateway: Gateway, client: Client, line: _Line) -> Judged:
+    began = perf_counter()
     try:
         if len(line.content) > wire.RECEIPT_BYTES_MAX:
             return Malformed(Fault("too_large", "", f"at most {wire.RECEIPT_BYTES_MAX} bytes a line"))
         body = wire.read_batch_line(line.content)
         line.key = body.key
-        return await gateway.judge(client, body.key, body.receipt)
+        order = await gateway.judge(client, body.key, body.receipt)
     except (Malformed, Refusal, Unavailable) as fault:
         return fault
+    gateway.metrics.line_judged(perf_counter() - began)
+    return order
 
 
 async def _verdict(gateway: Gateway, line: _Line, judged: Judged) -> bytes:
     if isinstance(judged, Malformed | Refusal | Unavailable):
-        return line.failed(problem_of(judged, line.language))
+        return _failed(gateway, line, judged)
     try:
-        return line.issued(await gateway.issue(judged))
+        sold = await gateway.issue(judged)
     except (Refusal, Unavailable) as fault:
-        return line.failed(problem_of(fault, line.language))
+        return _failed(gateway, line, fault)
+    began = perf_counter()
+    verdict = line.issued(sold)
+    gateway.metrics.line_answered(perf_counter() - began)
+    return verdict
+
+
+def _failed(gateway: Gateway, line: _Line, fault: Malformed | Refusal | Unavailable) -> bytes:
+    problem = problem_of(fault, line.language)
+    gateway.metrics.problem(problem.body["code"], fault)
+    return line.failed(problem)
 
 
 def _look_at(verdict: asyncio.Task[bytes]) -> None:

@@ -18,8 +18,10 @@ from pos_gateway.directory import Directory, WrongSeller, pick_terminal
 from pos_gateway.failures import reaching_database
 from pos_gateway.keep_connection import KeptConnection
 from pos_gateway.limits import UNLIMITED, Bounds, Limits
+from pos_gateway.metrics import GatewayMetrics
 from pos_gateway.pool import Pool
 from pos_gateway.sequence_batches import Sequencer
+from pos_gateway.watch_transactions import WatchedTransactions
 from pos_gateway.wire import ReceiptIn, VoidIn, reason_of, submission_of
 from receipts.document import Part
 from receipts.ids import ReceiptId
@@ -62,6 +64,7 @@ class Gateway:
     clock: Clock
     real_clock: Callable[[], datetime]
     limits: Limits
+    metrics: GatewayMetrics
     content_key: bytes = field(repr=False)
     signing: SigningKeys = field(repr=False)
 
@@ -75,7 +78,7 @@ class Gateway:
         real_clock: Callable[[], datetime],
         signing: SigningKeys,
         token_key: bytes,
-        observe: Callable[[int, float], None] = lambda _receipts, _seconds: None,
+        metrics: GatewayMetrics,
         bounds: Bounds = UNLIMITED,
     ) -> AsyncIterator[Self]:
         """Run a gateway with its sequencer; at the end what waits in the pool is still issued."""
@@ -83,18 +86,28 @@ class Gateway:
         pool = Pool()
         sequencer = Sequencer(
             pool,
-            KeptConnection(database),
+            WatchedTransactions(KeptConnection(database), metrics),
             clock=clock,
             real_clock=real_clock,
             chain_keys=signing,
-            observe=observe,
+            watch=metrics,
         )
         running = asyncio.create_task(sequencer.run(), name="sequencer")
         running.add_done_callback(lambda ended: _ended(pool, ended))
         tokens = AccessTokens(token_key, directory.is_active, remembered_s=bounds.remembered_s)
         try:
-            content_key = digest_key(token_key)
-            yield cls(database, directory, pool, tokens, clock, real_clock, Limits(bounds), content_key, signing)
+            yield cls(
+                database=database,
+                directory=directory,
+                pool=pool,
+                tokens=tokens,
+                clock=clock,
+                real_clock=real_clock,
+                limits=Limits(bounds),
+                metrics=metrics,
+                content_key=digest_key(token_key),
+                signing=signing,
+            )
         finally:
             pool.close()
             await running

@@ -57,6 +57,7 @@ async def post_token(request: Request) -> Response:
                 )
     except (TokenRequestInvalid, GrantUnsupported, ClientRefused) as refusal:
         problem = oauth_problem(refusal)
+        gateway.metrics.problem(refusal.code)
         return Response(problem.json(), problem.status, problem.headers, media_type="application/json")
     return Response(msgspec.json.encode(answer), headers={"Cache-Control": "no-store"}, media_type="application/json")
 

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 from msgspec.structs import replace
 
@@ -32,10 +33,11 @@ Result = Outcome | Exception
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """An order and the promise of its outcome."""
+    """An order, the promise of its outcome, and since when it waits (`time.perf_counter`, for the metrics alone)."""
 
     order: Order
     outcome: asyncio.Future[Outcome]
+    since: float
 
 
 class Pool:
@@ -53,6 +55,11 @@ class Pool:
         """How many orders wait or are being issued."""
         return len(self._in_flight)
 
+    @property
+    def oldest_since(self) -> float | None:
+        """Since when the order waits that is taken next; None when none waits."""
+        return self._queue[0].since if self._queue else None
+
     async def submit(self, order: Order) -> Outcome:
         """Wait in the pool for an order's outcome. The same client, key and content in flight share one outcome, which
         for all but the first is a repetition.
@@ -65,7 +72,7 @@ class Pool:
                 return _repeated(await asyncio.shield(other.outcome))
             await asyncio.wait([other.outcome])
         self.require_room(1)
-        waiting = Waiting(order, asyncio.get_running_loop().create_future())
+        waiting = Waiting(order, asyncio.get_running_loop().create_future(), perf_counter())
         self._in_flight[name] = waiting
         self._queue.append(waiting)
         self._arrived.set()

@@ -2,6 +2,8 @@
 are documented in `openapi.py` all the same.
 """
 
+from time import perf_counter
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,14 +27,21 @@ async def post_receipt(request: Request) -> Response:
     Say what was sold, in möngö (1/100 MNT) with taxes included; the taxes are computed where you do not state them.
     What is wrong is said all at once. After a time-out, or a 504, send the same key and content again.
     """
+    began = perf_counter()
     gateway = gateway_of(request.app)
     client = await gateway.authenticate(request.headers.get("authorization"))
     gateway.limits.spend(client)
     key = require_key(request)
     body = wire.read_receipt(await read_body(request, wire.RECEIPT_BYTES_MAX))
-    sold = await gateway.issue(await gateway.judge(client, key, body))
+    read = perf_counter()
+    order = await gateway.judge(client, key, body)
+    judged = perf_counter()
+    sold = await gateway.issue(order)
+    issued = perf_counter()
     status = 200 if sold.issued.repeated else 201
-    return Response(_encode(receipt_answer(sold.issued, sold.parts)), status, media_type=JSON)
+    response = Response(_encode(receipt_answer(sold.issued, sold.parts)), status, media_type=JSON)
+    gateway.metrics.single(began, read, judged, issued)
+    return response
 
 
 async def post_void(request: Request) -> Response:

@@ -15,16 +15,17 @@ Fault table:
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
+from typing import Protocol
 
 import structlog
 
 from kernel.clock import Clock, Month, business_date
 from kernel.refusal import Refusal
-from pos_gateway.pool import OutcomeUnknown, Pool, Result
+from pos_gateway.pool import OutcomeUnknown, Pool, Result, Waiting
 from pos_gateway.transactions import Lost, Refused, Transactions, unavailable
 from receipts.issue_receipts import issue_receipts
 from receipts.orders import ChainKeys, Order, Outcome
@@ -50,6 +51,16 @@ class _Attempt:
     committing: bool = False
 
 
+class Watch(Protocol):
+    """Is told of every chunk."""
+
+    def taken(self, waiting: Sequence[Waiting]) -> None:
+        """A chunk was taken out of the pool."""
+
+    def settled(self, results: Sequence[Result]) -> None:
+        """The chunk ended so, order by order."""
+
+
 class Sequencer:
     """Issues the orders of one pool, one transaction at a time. Its time-outs run on the event loop's time."""
 
@@ -61,26 +72,27 @@ class Sequencer:
         clock: Clock,
         real_clock: Clock,
         chain_keys: ChainKeys,
-        observe: Callable[[int, float], None] = lambda _receipts, _seconds: None,
+        watch: Watch | None = None,
     ) -> None:
         self._pool = pool
         self._transactions = transactions
         self._clock = clock
         self._real_clock = real_clock
         self._chain_keys = chain_keys
-        self._observe = observe
+        self._watch = watch
         self._committing = False
         self._away = False
 
     async def run(self) -> None:
         """Issue until the pool is closed and empty."""
-        loop = asyncio.get_running_loop()
         try:
             while waiting := await self._pool.take(CHUNK_RECEIPTS_MAX):
-                began = loop.time()
+                if self._watch is not None:
+                    self._watch.taken(waiting)
                 results = await self._issue([entry.order for entry in waiting])
                 self._pool.settle(list(zip(waiting, results, strict=True)))
-                self._observe(len(waiting), loop.time() - began)
+                if self._watch is not None:
+                    self._watch.settled(results)
         finally:
             await self._transactions.close()
 

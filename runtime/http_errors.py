@@ -197,8 +197,14 @@ def answer(exception: Answerable, request: Request) -> Response:
     return _response(problem_of(exception, language_of(request.headers.get("accept-language"))))
 
 
-def install(app: FastAPI) -> None:
+Tell = Callable[[str, Exception], None]
+"""Is told of every problem that is answered: its code, and what happened."""
+
+
+def install(app: FastAPI, tell: Tell = lambda _code, _failure: None) -> None:
     """Answer every failure of `app` with a problem, put the rim around it, and explain the codes under `/problems`.
+
+    `tell` is told of each but those that nobody foresaw.
 
     Give the app `responses=PROBLEM_RESPONSES` so that its documentation says the same.
     """
@@ -209,7 +215,9 @@ def install(app: FastAPI) -> None:
             return Response(status_code=exception.status_code, headers=exception.headers)
         if isinstance(exception, Unavailable):
             structlog.get_logger().warning("unavailable", reason=str(exception))
-        return answer(exception, request)
+        problem = problem_of(exception, language_of(request.headers.get("accept-language")))
+        tell(problem.body["code"], exception)
+        return _response(problem)
 
     for kind in (Malformed, Refusal, Unavailable, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, handle)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from asyncpg import Connection
 
@@ -15,6 +16,11 @@ DELETE FROM pos.outbox
 WHERE id = ANY (ARRAY (SELECT id FROM pos.outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
 RETURNING seller, root_terminal, root_day, root_number, event, login_no
 """
+BACKLOG_COUNTED_MAX = 100_000
+BACKLOG = f"""
+SELECT (SELECT count(*) FROM (SELECT FROM pos.outbox LIMIT {BACKLOG_COUNTED_MAX}) AS first),
+       (SELECT created_at FROM pos.outbox ORDER BY id LIMIT 1)
+"""  # noqa: S608 - a number of ours
 HASHES_OF_ROOTS = f"""
 SELECT r.receipt_hash FROM {_ROOTS} JOIN pos.receipts r USING (seller, terminal, day, number)
 UNION ALL
@@ -56,6 +62,14 @@ class Event:
     root_key: ReceiptKey
     event: str
     login_no: int | None
+
+
+async def find_backlog(connection: Connection) -> tuple[int, datetime | None]:
+    """Answer how many events wait in the outbox (none beyond `BACKLOG_COUNTED_MAX` is counted) and since when the first
+    one does, in business time.
+    """
+    row = await connection.fetchrow(BACKLOG)
+    return row[0], row[1]
 
 
 async def take_events(connection: Connection, *, limit: int) -> list[Event]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from receipts.keys import Key, KeyRole
@@ -121,6 +121,14 @@ async def find_key_list(connection: Any) -> str | None:
     """Answer the published key list."""
     signed = await connection.fetchval("SELECT signed FROM pos.key_lists ORDER BY version DESC LIMIT 1")
     return None if signed is None else str(signed)
+
+
+async def find_key_list_time(connection: Any) -> datetime | None:
+    """Answer when the published key list was signed, in business time."""
+    issued_at: datetime | None = await connection.fetchval(
+        "SELECT issued_at FROM pos.key_lists ORDER BY version DESC LIMIT 1"
+    )
+    return issued_at
 
 
 async def find_by_key(connection: Any, seller: int, client_id: str, key: str) -> StoredReceipt | None:

@@ -4,8 +4,6 @@ import asyncio
 import io
 import json
 import logging
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ import structlog
 from fastapi import APIRouter, FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route, Router
@@ -25,6 +22,7 @@ from starlette.testclient import TestClient
 from runtime import access_log, http_errors
 from runtime.access_log import CLIENT_GONE, UNMATCHED, Exchange, access_line
 from runtime.logs import HIDDEN, configure, without_personal_data
+from runtime.meters import Meters
 from runtime.metrics import RequestMetrics, exposition
 
 QR = "MB1:" + "6BFOXN*TS0BI$ZD.P9UOL97O4-2HH77HRM3DSPTAURFRM/"
@@ -318,36 +316,12 @@ class TestAccessLog:
 
 class TestRequestMetrics:
     def test_counts_by_template_and_status(self) -> None:
-        registry = CollectorRegistry()
-        with TestClient(app(RequestMetrics(registry))) as client:
+        meters = Meters()
+        with TestClient(app(RequestMetrics(meters))) as client:
             for number in range(3):
                 client.get(f"/raw/{number}")
             client.get("/nobody")
-        text = exposition(registry).decode()
+        text = exposition(meters).decode()
         assert 'barimt_http_requests_total{method="GET",route="/raw/{id}",status="200"} 3.0' in text
         assert 'barimt_http_requests_total{method="GET",route="-",status="404"} 1.0' in text
         assert 'barimt_http_seconds_count{method="GET",route="/raw/{id}"} 3.0' in text
-
-    def test_adds_up_over_workers(self, tmp_path: Path) -> None:
-        worker = (
-            "from prometheus_client import CollectorRegistry\n"
-            "from runtime.access_log import Exchange\n"
-            "from runtime.metrics import RequestMetrics, exposition\n"
-            "import pathlib, sys\n"
-            "metrics = RequestMetrics(CollectorRegistry())\n"
-            "metrics(Exchange('GET', '/x', 200, 0.001, 'r1'))\n"
-            "print(exposition(CollectorRegistry(), pathlib.Path(sys.argv[1])).decode())\n"
-        )
-        for _ in range(2):
-            ran = subprocess.run(
-                [sys.executable, "-c", worker, str(tmp_path)],
-                env={
-                    "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
-                    "PATH": "",
-                    "PYTHONPATH": str(Path(__file__).parents[2]),
-                },
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-        assert 'barimt_http_requests_total{method="GET",route="/x",status="200"} 2.0' in ran.stdout
