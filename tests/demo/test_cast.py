@@ -16,8 +16,9 @@ from barimt.demo.cast import (
 )
 from barimt.demo.world import DEFAULT_MONTH, World
 from kernel.identity import parse_terminal, parse_tin
+from tests.needs import SHARED_DATA
 
-CODES = Path(__file__).parents[3] / "shared" / "data" / "codes"
+CODES = SHARED_DATA / "codes"
 STORE = {"store_id": [7], "year_mongo": [0], "food_mongo": [0], "fuel_mongo": [0], "baskets": [1]}
 
 
@@ -64,7 +65,7 @@ class TestCastSellers:
         assert used == {terminal for seller in world.sellers for terminal in seller.terminals}
         assert all(sale.terminal in sale.seller.terminals for sale in world.plan.sales)
 
-    @pytest.mark.skipif(not CODES.is_dir(), reason="the official code lists are not beside the project")
+    @pytest.mark.needs("shared data")
     def test_districts_and_sectors_are_rows_of_the_official_lists(self, world: World) -> None:
         with (CODES / "ebarimt_district_codes_api.csv").open(encoding="utf-8") as file:
             districts = {row["branchCode"] + row["subBranchCode"] for row in csv.DictReader(file)}

@@ -1,13 +1,13 @@
 import csv
-from pathlib import Path
 
 import pytest
 
 from barimt.demo.goods import REST, good_of, goods
 from receipts.receipt import TaxType
+from tests.needs import SHARED_DATA
 
-CODES = Path(__file__).parents[3] / "shared" / "data" / "codes"
-needs_codes = pytest.mark.skipif(not CODES.is_dir(), reason="the official code lists are not beside the project")
+CODES = SHARED_DATA / "codes"
+needs_codes = pytest.mark.needs("shared data")
 
 
 def rows(name: str) -> list[dict[str, str]]:

@@ -26,7 +26,7 @@ from runtime.postgres_binaries import PostgresUnusable, find_binaries
 from runtime.postgres_home import SOCKET, SOCKET_PATH_MAX, Home, Ownership, find_home
 from runtime.postgres_remains import cluster_processes, stop_remains
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another user")
+as_root = pytest.mark.needs("root")
 
 OWNER = """
 import sys
@@ -136,7 +136,7 @@ class TestEmbeddedPostgres:
             note(server)
         assert any("left behind" in line for line in said)
 
-    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process stand in for process 1")
+    @pytest.mark.needs("linux")
     def test_starts_beside_a_dead_server_that_nobody_reaps(
         self, start: Start, made: Path, system_dir: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
