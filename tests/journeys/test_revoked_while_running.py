@@ -20,14 +20,18 @@ from receipts.verification import AskTheCentre, verify_text
 from runtime.database import Role
 from runtime.settings import Settings
 from runtime.tokens import access
-from tests.journeys.test_serve_survives import BODY, enrol
-from tests.journeys.test_serve_survives import Centre as Process
-from tests.journeys.test_serve_survives import centre as process
+from tests.crash.serve_process import ServeProcess
+from tests.journeys.test_serve_survives import BODY, enrol, post
 from tests.serving import Centre, Till, created, refused, wait_for
 
-__all__ = ["process"]
 WITHIN_S = 60.0
 RETRY_S = 0.2
+
+
+@pytest.fixture
+def process(open_dir: Path) -> ServeProcess:
+    """A centre in processes of its own that has never run."""
+    return ServeProcess(open_dir / "data")
 
 
 def rotate(centre: Centre, settings: Settings) -> str:
@@ -123,11 +127,11 @@ class TestGatewayKey:
 
 
 class TestEveryWorker:
-    def test_stops_signing_with_a_revoked_key_and_takes_up_the_new_one(self, process: Process) -> None:
+    def test_stops_signing_with_a_revoked_key_and_takes_up_the_new_one(self, process: ServeProcess) -> None:
         process.environment["BARIMT_WORKERS"] = "2"
         with process.running():
             client = enrol(process)
-            process.post(client, "before")
+            post(process, client, "before")
             [kid] = [key["kid"] for key in json.loads(process.command("keys", "list", "--json"))["keys"]
                      if key["role"] == "gateway"]  # fmt: skip
             process.command("keys", "revoke", kid)
@@ -139,7 +143,7 @@ class TestEveryWorker:
         assert process.said.count('"no_signing_key"') == 2
         assert process.said.count(f'"{new}"') == 2
 
-    def _statuses(self, process: Process, client: dict[str, str], name: str) -> set[int]:
+    def _statuses(self, process: ServeProcess, client: dict[str, str], name: str) -> set[int]:
         """Post over many connections, so that every worker is asked."""
 
         async def post_all() -> set[int]:
