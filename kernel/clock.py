@@ -108,6 +108,7 @@ def parse_instant(text: str, path: str) -> datetime:
     return instant.astimezone(UTC).replace(microsecond=0)
 
 
+@lru_cache(maxsize=1024)
 def format_instant(instant: datetime) -> str:
     """Write an instant as RFC 3339 with Ulaanbaatar's offset, as a shop would read it."""
     return instant.astimezone(_hour(int(instant.timestamp()) // 3600)[1]).isoformat(timespec="seconds")

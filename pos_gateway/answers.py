@@ -134,11 +134,14 @@ def _part_answer(receipt: StoredReceipt, at: int, part: Part) -> PartAnswer:
     return {
         "id": str(part_id),
         "seller_tin": part.merchant_tin,
-        "tax_type": part.tax_type.name,
+        "tax_type": _TAX_TYPES[part.tax_type],
         "total_mongo": part.total_mongo,
         "vat_mongo": part.vat_mongo,
         "city_tax_mongo": part.city_tax_mongo,
     }
+
+
+_TAX_TYPES = {tax_type: tax_type.name for tax_type in TaxType}
 
 
 def stored_answer(receipt: StoredReceipt, root_hash: bytes) -> StoredAnswer:

@@ -22,7 +22,7 @@ LINE_FIELDS = (
     "name", "quantity", "unit", "unit_price_mongo", "total_mongo", "city_tax", "classification", "tax_product",
     "barcode",
 )  # fmt: skip
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.msgpack.Encoder().encode
 Digest = Callable[[Submission], bytes]
 
 

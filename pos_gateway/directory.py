@@ -5,7 +5,7 @@ A revocation, a new terminal or a changed VAT status takes effect within `REMEMB
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from datetime import date
 from typing import Any, Generic, TypeVar
 from zlib import crc32
@@ -16,12 +16,12 @@ from pos_gateway.failures import reaching_database
 from pos_gateway.store import find_terminal_client
 from receipts.orders import TerminalUnknown
 from receipts.store import reading
-from receipts.store.reading import Client, Seller
+from receipts.store.reading import Client
 from receipts.submission import Merchant
 
 REMEMBERED_S = 60.0
 REMEMBERED_MAX = 50_000
-"""Clients or sellers remembered by one worker: 50,000 at some 500 bytes are 25 MB."""
+"""Clients or merchants remembered by one worker: 50,000 at some 500 bytes are 25 MB."""
 T = TypeVar("T")
 
 
@@ -37,13 +37,13 @@ class _Remembered(Generic[T]):
     def __init__(self, remembered_s: float, elapsed_s: Callable[[], float]) -> None:
         self._remembered_s = remembered_s
         self._elapsed_s = elapsed_s
-        self._values: OrderedDict[str, tuple[T, float]] = OrderedDict()
+        self._values: OrderedDict[Hashable, tuple[T, float]] = OrderedDict()
 
-    def get(self, name: str) -> T | None:
+    def get(self, name: Hashable) -> T | None:
         found = self._values.get(name)
         return found[0] if found is not None and self._elapsed_s() < found[1] else None
 
-    def put(self, name: str, value: T, asked_at: float) -> None:
+    def put(self, name: Hashable, value: T, asked_at: float) -> None:
         self._values[name] = (value, asked_at + self._remembered_s)
         self._values.move_to_end(name)
         if len(self._values) > REMEMBERED_MAX:
@@ -68,7 +68,7 @@ class Directory:
         self._database = database
         self._elapsed_s = elapsed_s
         self._clients: _Remembered[Client] = _Remembered(remembered_s, elapsed_s)
-        self._sellers: _Remembered[Seller] = _Remembered(remembered_s, elapsed_s)
+        self._merchants: _Remembered[Merchant] = _Remembered(remembered_s, elapsed_s)
 
     async def client(self, client_id: str) -> Client | None:
         """Answer a client that is enrolled and not revoked."""
@@ -78,25 +78,31 @@ class Directory:
         """Whether the database knows the client now; asked once a minute and token."""
         return await self._client_now(client_id) is not None
 
-    async def sellers(self, tins: Iterable[str]) -> dict[str, Seller]:
-        """Answer the enrolled ones of these TINs."""
-        found = {tin: self._sellers.get(tin) for tin in tins}
-        strangers = [tin for tin, seller in found.items() if seller is None]
-        if strangers:
-            asked_at = self._elapsed_s()
-            with reaching_database():
-                enrolled = await reading.find_sellers(self._database, tins=strangers)
-            for seller in enrolled:
-                self._sellers.put(seller.tin, seller, asked_at)
-                found[seller.tin] = seller
-        return {tin: seller for tin, seller in found.items() if seller is not None}
+    def known_merchants(self, tins: Iterable[str], day: date) -> dict[str, Merchant] | None:
+        """Answer merchants with their tax status on a business day, if all of them are remembered."""
+        known = {}
+        for tin in tins:
+            merchant = self._merchants.get((tin, day))
+            if merchant is None:
+                return None
+            known[tin] = merchant
+        return known
 
-    async def merchants(self, tins: Iterable[str], day: date) -> dict[str, Merchant]:
-        """Answer merchants with their tax status on a business day."""
-        return {
-            tin: Merchant(seller.seller, tin, seller.vat_payer_on(day), seller.city_tax_payer)
-            for tin, seller in (await self.sellers(tins)).items()
+    async def merchants(self, tins: Collection[str], day: date) -> dict[str, Merchant]:
+        """Answer the enrolled ones of these TINs as merchants, with their tax status on a business day."""
+        known = self.known_merchants(tins, day)
+        if known is not None:
+            return known
+        asked_at = self._elapsed_s()
+        with reaching_database():
+            sellers = await reading.find_sellers(self._database, tins=tins)
+        found = {
+            seller.tin: Merchant(seller.seller, seller.tin, seller.vat_payer_on(day), seller.city_tax_payer)
+            for seller in sellers
         }
+        for tin, merchant in found.items():
+            self._merchants.put((tin, day), merchant, asked_at)
+        return found
 
     async def terminal(self, client: Client, named: int | None, key: str) -> int:
         """Answer the terminal that issues: the one named, or one chosen by the key, so that a retry meets the same

@@ -32,6 +32,7 @@ from receipts.orders import (
     Issued,
     KeyReused,
     Order,
+    Outcome,
     SaleOrder,
     UnknownReceipt,
     VoidOrder,
@@ -130,7 +131,10 @@ class Gateway:
             raise InvoiceUnknown
         digest = sale_digest(submission, self.content_key)
         day = business_date(submission.sold_at or self.clock())
-        merchants = await self.directory.merchants({part.seller_tin for part in submission.parts}, day)
+        tins = {part.seller_tin for part in submission.parts}
+        merchants = self.directory.known_merchants(tins, day)
+        if merchants is None:
+            merchants = await self.directory.merchants(tins, day)
         try:
             priced = price(submission, merchants, rules=rules_on(day), day=day)
         except Malformed:
@@ -138,14 +142,23 @@ class Gateway:
             if before is None:
                 raise
             return before
-        terminal = await self.directory.terminal(client, submission.terminal, key)
+        terminal = submission.terminal
+        if terminal is None or terminal not in client.terminals:
+            terminal = await self.directory.terminal(client, terminal, key)
         return SaleOrder(client.client_id, key, digest, client.seller, terminal, submission, priced)
 
     async def issue(self, order: SaleOrder | Sold) -> Sold:
         """Wait until a judged receipt is durable. Raises the refusal that it ended with, or `Unavailable`."""
-        if isinstance(order, Sold):
-            return order
-        issued = await self._issue(order)
+        return order if isinstance(order, Sold) else await self.sold(order, await self.enter(order))
+
+    def enter(self, order: Order) -> "asyncio.Future[Outcome]":
+        """Put an order into the pool and answer the promise of its outcome. Raises `Unavailable`."""
+        self.signing.require_signer()
+        return self.pool.enter(order)
+
+    async def sold(self, order: SaleOrder, outcome: Outcome) -> Sold:
+        """Answer the receipt that an order ended with, or raise its refusal."""
+        issued = await self._issued(order, outcome)
         return Sold(issued, None if issued.repeated else order.priced.parts)
 
     async def void(self, client: Client, key: str | None, receipt: ReceiptId, body: VoidIn) -> Issued:
@@ -167,15 +180,13 @@ class Gateway:
             reason=reason,
         )
         try:
-            return await self._issue(order)
+            return await self._issued(order, await self.enter(order))
         except KeyReused:
             if key is None:
                 raise AlreadyVoid from None
             raise
 
-    async def _issue(self, order: Order) -> Issued:
-        self.signing.require_signer()
-        outcome = await self.pool.submit(order)
+    async def _issued(self, order: Order, outcome: Outcome) -> Issued:
         if isinstance(outcome, KeyReused):
             raise KeyReused(field=await self._difference(order)) from None
         if isinstance(outcome, Refusal):

@@ -137,13 +137,13 @@ class GatewayMetrics:
         """Count the reading of a batch."""
         self._read.observe(seconds)
 
-    def line_judged(self, seconds: float) -> None:
-        """Count the judging of a batch's line, with its parsing."""
-        self._judge.observe(seconds)
+    def lines_judged(self, seconds: float, lines: int) -> None:
+        """Count the judging of some lines of a batch, with their parsing."""
+        self._judge.observe(seconds / lines, lines)
 
-    def line_answered(self, seconds: float) -> None:
-        """Count the making of a line's verdict."""
-        self._answer.observe(seconds)
+    def lines_answered(self, seconds: float, lines: int) -> None:
+        """Count the making of some lines' verdicts."""
+        self._answer.observe(seconds / lines, lines)
 
     def problem(self, code: str, failure: Exception | None = None) -> None:
         """Count a request or a line that ended without success, by the problem's code."""

@@ -7,7 +7,7 @@ The bound keeps the promise that nobody waits long: 4,096 receipts are about a s
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 from msgspec.structs import replace
@@ -33,11 +33,14 @@ Result = Outcome | Exception
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """An order, the promise of its outcome, and since when it waits (`time.perf_counter`, for the metrics alone)."""
+    """An order, the promise of its outcome, since when it waits (`time.perf_counter`, for the metrics alone), and who
+    asked with the same key while it was in flight.
+    """
 
     order: Order
-    outcome: asyncio.Future[Outcome]
+    outcome: "asyncio.Future[Outcome]"
     since: float
+    later: list["Waiting"] = field(default_factory=list)
 
 
 class Pool:
@@ -60,23 +63,27 @@ class Pool:
         """Since when the order waits that is taken next; None when none waits."""
         return self._queue[0].since if self._queue else None
 
-    async def submit(self, order: Order) -> Outcome:
-        """Wait in the pool for an order's outcome. The same client, key and content in flight share one outcome, which
-        for all but the first is a repetition.
+    def enter(self, order: Order) -> "asyncio.Future[Outcome]":
+        """Let an order wait and answer the promise of its outcome, which whoever waits may give up alone. The same
+        client, key and content in flight share one outcome, which for all but the first is a repetition; other content
+        waits until the first is over.
 
-        Raises `Unavailable` when the pool is full or closed, and what the sequencer says of an order that failed.
+        Raises `Unavailable` when the pool is full or closed. So may the promise, and with what else the sequencer says
+        of an order that failed.
         """
-        name = (order.client_id, order.key)
-        while (other := self._in_flight.get(name)) is not None:
-            if other.order.content_hash == order.content_hash:
-                return _repeated(await asyncio.shield(other.outcome))
-            await asyncio.wait([other.outcome])
-        self.require_room(1)
         waiting = Waiting(order, asyncio.get_running_loop().create_future(), perf_counter())
-        self._in_flight[name] = waiting
+        first = self._in_flight.get((order.client_id, order.key))
+        if first is None:
+            self.require_room(1)
+            self._add(waiting)
+        else:
+            first.later.append(waiting)
+        return waiting.outcome
+
+    def _add(self, waiting: Waiting) -> None:
+        self._in_flight[waiting.order.client_id, waiting.order.key] = waiting
         self._queue.append(waiting)
         self._arrived.set()
-        return await asyncio.shield(waiting.outcome)
 
     def require_room(self, orders: int) -> None:
         """Refuse with `Unavailable` when that many orders do not fit."""
@@ -96,13 +103,15 @@ class Pool:
         """Hand out outcomes; an exception that is no refusal is raised to whoever waits."""
         for waiting, result in settled:
             del self._in_flight[waiting.order.client_id, waiting.order.key]
-            if waiting.outcome.done():
-                continue
-            if isinstance(result, Issued | Refusal):
-                waiting.outcome.set_result(result)
-            else:
-                waiting.outcome.set_exception(result)
-                waiting.outcome.exception()  # looked at: nobody may be waiting any more
+            _tell(waiting, result)
+            for later in waiting.later:
+                first = self._in_flight.get((later.order.client_id, later.order.key))
+                if later.order.content_hash == waiting.order.content_hash:
+                    _tell(later, _repeated(result))
+                elif first is None:
+                    self._add(later)
+                else:
+                    first.later.append(later)
 
     def turn_away(self, unavailable: Unavailable) -> None:
         """Refuse everything that waits and was not taken yet."""
@@ -113,8 +122,11 @@ class Pool:
     def give_up(self) -> None:
         """Take nothing more and keep nobody waiting: what was not taken is not issued, of the rest nobody knows."""
         self.close()
-        self.turn_away(Unavailable("no sequencer", retry_after_s=5))
-        self.settle([(waiting, OutcomeUnknown()) for waiting in self._in_flight.values()])
+        while self._in_flight:
+            self.turn_away(Unavailable("no sequencer", retry_after_s=5))
+            queued = set(map(id, self._queue))
+            taken = [waiting for waiting in self._in_flight.values() if id(waiting) not in queued]
+            self.settle([(waiting, OutcomeUnknown()) for waiting in taken])
 
     def close(self) -> None:
         """Take nothing more; what waits is still issued."""
@@ -122,5 +134,16 @@ class Pool:
         self._arrived.set()
 
 
-def _repeated(outcome: Outcome) -> Outcome:
-    return replace(outcome, repeated=True) if isinstance(outcome, Issued) else outcome
+def _tell(waiting: Waiting, result: Result) -> None:
+    outcome = waiting.outcome
+    if outcome.done():
+        return  # nobody waits any more
+    if isinstance(result, Issued | Refusal):
+        outcome.set_result(result)
+    else:
+        outcome.set_exception(result)
+        outcome.exception()  # looked at: nobody may ever ask
+
+
+def _repeated(result: Result) -> Result:
+    return replace(result, repeated=True) if isinstance(result, Issued) else result

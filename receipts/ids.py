@@ -64,4 +64,4 @@ class ReceiptId(Struct, frozen=True, order=True):
         return self.to_int().to_bytes(14)
 
     def __str__(self) -> str:
-        return f"{self.to_int():033d}"
+        return "%033d" % self.to_int()  # noqa: UP031 - half the time of an f-string

@@ -85,11 +85,11 @@ class Histogram:
         self._at = at
         self._bounds = bounds
 
-    def observe(self, value: float) -> None:
-        """Count a value."""
+    def observe(self, value: float, times: int = 1) -> None:
+        """Count a value, or as many that are about the same."""
         cells, at = self._cells, self._at
-        cells[at] += value
-        cells[at + 1 + bisect_left(self._bounds, value)] += 1.0
+        cells[at] += value * times
+        cells[at + 1 + bisect_left(self._bounds, value)] += times
 
 
 @dataclass(frozen=True, slots=True)

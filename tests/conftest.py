@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 from sqlalchemy import URL, make_url
 
@@ -43,6 +44,13 @@ __all__ = [
 UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
 """For the run's own server alone: its data may die with the machine."""
 SWEPT = "barimt-test-"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_tracebacks() -> None:
+    """Log tracebacks as Python writes them: drawn with all their variables one takes a second, and tests take time."""
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, plain])
 
 
 @pytest.fixture(scope="session")

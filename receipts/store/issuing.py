@@ -1,9 +1,10 @@
 """SQL of issuing (asyncpg, hot path): heads, idempotency keys, predecessors, and the rows of a chunk."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
-from asyncpg import Connection
+from asyncpg import Connection, DataError
 
 from kernel.clock import Month
 from receipts.chain import Head
@@ -12,9 +13,8 @@ from receipts.issuing import KnownKey
 from receipts.orders import Order
 from receipts.stored import ReceiptKey, StoredReceipt
 
-_COLUMNS = ", ".join(name for name in StoredReceipt.__struct_fields__)
-_QUALIFIED = ", ".join("r." + name for name in StoredReceipt.__struct_fields__)
-_PLACES = ", ".join(f"${at}" for at in range(1, len(StoredReceipt.__struct_fields__) + 1))
+_NAMES = StoredReceipt.__struct_fields__
+_QUALIFIED = ", ".join("r." + name for name in _NAMES)
 
 LOCK_CHAINS = """
 SELECT c.seller, c.terminal, c.counter, c.head_hash, c.turnover_mongo, c.day, c.next_number, c.last_issued_at,
@@ -44,17 +44,16 @@ LEFT JOIN pos.successors later ON (later.seller, later.terminal, later.day, late
                                 = (s.seller, s.by_terminal, s.by_day, s.by_number)
 WHERE later.seller IS NULL
 """
-ADD_RECEIPT = f"INSERT INTO pos.receipts ({_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608 - column names only
-MOVE_CHAINS = """
-UPDATE pos.chains c SET counter = m.counter, head_hash = m.head_hash, turnover_mongo = m.turnover_mongo, day = m.day,
-       next_number = m.next_number, last_issued_at = m.last_issued_at
-FROM unnest($1::bigint[], $2::int[], $3::bigint[], $4::bytea[], $5::bigint[], $6::int[], $7::int[], $8::timestamptz[])
-  AS m (seller, terminal, counter, head_hash, turnover_mongo, day, next_number, last_issued_at)
-WHERE c.seller = m.seller AND c.terminal = m.terminal
-"""
-ADD_KEYS = """
-INSERT INTO pos.idempotency (seller, client_id, key, received_month, content_hash, terminal, day, number)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::bytea[], $6::int[], $7::int[], $8::int[])
+MOVE_CHAINS_AND_ADD_KEYS = """
+WITH moved AS (
+  UPDATE pos.chains c SET counter = m.counter, head_hash = m.head_hash, turnover_mongo = m.turnover_mongo,
+         day = m.day, next_number = m.next_number, last_issued_at = m.last_issued_at
+  FROM unnest($1::bigint[], $2::int[], $3::bigint[], $4::bytea[], $5::bigint[], $6::int[], $7::int[], $8::timestamptz[])
+    AS m (seller, terminal, counter, head_hash, turnover_mongo, day, next_number, last_issued_at)
+  WHERE c.seller = m.seller AND c.terminal = m.terminal)
+INSERT INTO pos.idempotency (received_month, seller, client_id, key, content_hash, terminal, day, number)
+SELECT $9::int, k.*
+FROM unnest($10::bigint[], $11::text[], $12::text[], $13::bytea[], $14::int[], $15::int[], $16::int[]) AS k
 """
 ADD_SUCCESSOR = """
 INSERT INTO pos.successors (seller, terminal, day, number, by_terminal, by_day, by_number,
@@ -94,8 +93,7 @@ class PostgresIssuing:
     async def add(self, chunk: Chunk, received_month: int) -> None:
         """Store what a chunk gathered: receipts, heads, keys, successors and events."""
         await add_receipts(self.connection, chunk.receipts)
-        await move_chains(self.connection, list(chunk.heads.values()))
-        await add_keys(self.connection, chunk.keys, received_month)
+        await move_chains_and_add_keys(self.connection, chunk.heads.values(), chunk.keys, received_month)
         if chunk.successors:
             await add_successors(self.connection, chunk.successors)
         if chunk.events:
@@ -158,35 +156,22 @@ async def find_latest(connection: Connection, roots: Iterable[ReceiptKey]) -> di
 
 async def add_receipts(connection: Connection, receipts: Sequence[StoredReceipt]) -> None:
     """Store the links of a chunk."""
-    await connection.executemany(ADD_RECEIPT, [_row(receipt) for receipt in receipts])
+    rows = [_row(receipt) for receipt in receipts]
+    try:
+        await connection.copy_records_to_table("receipts", schema_name="pos", columns=_NAMES, records=rows)
+    except OverflowError as error:
+        raise DataError(str(error)) from error  # as an INSERT of the same value would be refused
 
 
-async def move_chains(connection: Connection, heads: Sequence[Head]) -> None:
-    """Store where the chains stand now."""
+async def move_chains_and_add_keys(
+    connection: Connection, heads: Iterable[Head], issued: Iterable[tuple[Order, ReceiptKey]], received_month: int
+) -> None:
+    """Store where the chains stand now, and remember which receipt was issued for which order."""
     await connection.execute(
-        MOVE_CHAINS,
-        [head.seller for head in heads],
-        [head.terminal for head in heads],
-        [head.counter for head in heads],
-        [head.previous_hash for head in heads],
-        [head.turnover_mongo for head in heads],
-        [head.day for head in heads],
-        [head.next_number for head in heads],
-        [head.last_issued_at for head in heads],
-    )
-
-
-async def add_keys(connection: Connection, issued: Sequence[tuple[Order, ReceiptKey]], received_month: int) -> None:
-    """Remember which receipt was issued for which order."""
-    orders = [order for order, _ in issued]
-    await connection.execute(
-        ADD_KEYS,
-        [order.seller for order in orders],
-        [order.client_id for order in orders],
-        [order.key for order in orders],
-        [received_month] * len(orders),
-        [order.content_hash for order in orders],
-        *([receipt[at] for _, receipt in issued] for at in (1, 2, 3)),
+        MOVE_CHAINS_AND_ADD_KEYS,
+        *_columns([_place(head) for head in heads], 8),
+        received_month,
+        *_columns([(o.seller, o.client_id, o.key, o.content_hash, *receipt[1:]) for o, receipt in issued], 7),
     )
 
 
@@ -201,11 +186,10 @@ async def add_events(connection: Connection, events: Sequence[Event]) -> None:
     await connection.executemany(ADD_EVENT, [(*e.root, e.event, e.login_no, e.created_at) for e in events])
 
 
-def _row(receipt: StoredReceipt) -> tuple[object, ...]:
-    return tuple(getattr(receipt, name) for name in _NAMES)
-
-
-_NAMES = tuple(name for name in StoredReceipt.__struct_fields__)
+_row: Callable[[StoredReceipt], tuple[object, ...]] = attrgetter(*_NAMES)
+_place: Callable[[Head], tuple[object, ...]] = attrgetter(
+    "seller", "terminal", "counter", "previous_hash", "turnover_mongo", "day", "next_number", "last_issued_at"
+)
 
 
 def _columns(rows: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:

@@ -150,7 +150,7 @@ async def _report(world: World, till: Till, link: Link) -> StoredReceipt:
     [row] = await world.upload(till, link)
     head = head_after(link, first=till.head)
     async with world.gateway.acquire() as connection, connection.transaction():
-        await issuing.move_chains(connection, [head])
+        await issuing.move_chains_and_add_keys(connection, [head], [], 0)
     return row
 
 
