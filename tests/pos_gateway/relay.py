@@ -10,7 +10,9 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import URL
 
+STORE = b'COPY "pos"."receipts"'
 COMMIT = b"COMMIT;"
+"""A commit counts only after that on the same line: others use the database, too."""
 
 
 class Cut(Enum):
@@ -84,13 +86,17 @@ class Relay:
         return connection
 
     def _to_server(self, client: socket.socket, server: socket.socket, watched: threading.Event) -> None:
+        storing = False
         with contextlib.suppress(OSError):
             while octets := client.recv(65536):
-                if COMMIT in octets and self.plan is Cut.BEFORE_COMMIT:
-                    self._cut_as_planned()
-                    return
-                if COMMIT in octets and self.plan is Cut.AFTER_COMMIT:
-                    watched.set()
+                storing = storing or STORE in octets
+                if storing and COMMIT in octets:
+                    storing = False
+                    if self.plan is Cut.BEFORE_COMMIT:
+                        self._cut_as_planned()
+                        return
+                    if self.plan is Cut.AFTER_COMMIT:
+                        watched.set()
                 server.sendall(octets)
         self._hang_up(client, server)
 
