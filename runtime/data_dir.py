@@ -8,6 +8,7 @@
 | `postgres.at`   | 0600 | where the cluster is instead, when it could not be here (`runtime.postgres_home`)          |
 | `run/`          | 0700 | the server's socket, when the path is short enough                                         |
 | `lake/`         | 0700 | the Parquet lake of the plausibility job                                                   |
+| `metrics/`      | 0700 | what several workers count (`runtime.meters`), gone when they end                          |
 | `out/`          | 0700 | reports, transcripts and whatever else is made to be looked at                             |
 
 A directory that we did not make keeps its mode and its owner, whatever they are.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks import bench_qr_edits, bench_verify
+from benchmarks import bench_qr_edits, bench_verify, bench_watching
 from benchmarks.receipts_made import keyring, texts
 from receipts.verification import verify_text
 
@@ -23,3 +23,10 @@ def test_qr_edits() -> None:
     assert ended.total() == 3000
     assert ended["accepted"] == ended["crashed"] == 0
     assert ended["5"] >= 900
+
+
+def test_watching() -> None:
+    found = bench_watching.measure(calls=2_000, rounds=2)
+    assert set(map(type, found.values())) == {float}
+    assert 0 < found["limits"] < 3 * 2  # three times the budget of two microseconds
+    assert 0 < found["single"] + found["chunk of 16, a receipt"] < 3 * 3

@@ -1,5 +1,6 @@
 """Limits over real sockets: 429 in the standard words, a batch counted by its lines, tokens, and revocation."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator
@@ -10,8 +11,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from kernel.refusal import Unavailable
+from pos_gateway import limits
+from pos_gateway.directory import REMEMBERED_S, Directory
 from pos_gateway.limits import StatedBounds, subscriber_of
-from runtime.database import Database
+from runtime.database import Database, Role
 from runtime.settings import Settings
 from tests.serving import OPENED_AT, Centre, Till, created, refused, served, wait_for
 
@@ -111,6 +115,22 @@ class TestTokens:
                 assert other.ask_token(other.sign(till.claims())).status_code == 401
             assert till.ask_token(till.sign(till.claims())).status_code == 200
 
+    async def test_so_many_wait_for_their_turn_and_no_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(limits, "EXCHANGES_WAITING_MAX", 3)
+        held, go_on = limits.Limits(limits.UNLIMITED), asyncio.Event()
+
+        async def exchange() -> None:
+            async with held.exchanging():
+                await go_on.wait()
+
+        exchanges = [asyncio.create_task(exchange()) for _ in range(limits.EXCHANGES_AT_ONCE + 3)]
+        await asyncio.sleep(0.01)
+        with pytest.raises(Unavailable):
+            await exchange()
+        go_on.set()
+        await asyncio.gather(*exchanges)
+        await exchange()
+
     @pytest.mark.parametrize(
         ("address", "subscriber"),
         [
@@ -141,6 +161,17 @@ class TestRevocation:
             assert time.monotonic() - began < 0.4 + 1
             refused(till.post(till.body()), 401, "unauthenticated")
             assert till.ask_token(till.sign(till.claims())).status_code == 401
+
+    async def test_the_directory_asks_again_after_a_minute(self, shared_centre: Centre) -> None:
+        till, now = shared_centre.enrol(), 1_000.0
+        async with await shared_centre.database.pool(Role.GATEWAY, min_size=1, max_size=1) as pool:
+            directory = Directory(pool, elapsed_s=lambda: now)
+            assert await directory.client(till.client_id) is not None
+            shared_centre.ask("UPDATE pos.clients SET revoked_at = now() WHERE client_id = %s", till.client_id)
+            now += REMEMBERED_S - 0.1
+            assert await directory.client(till.client_id) is not None
+            now += 0.1
+            assert await directory.client(till.client_id) is None
 
     def test_a_closed_terminal_is_refused_at_once(self, serve: Serve) -> None:
         with serve() as centre:

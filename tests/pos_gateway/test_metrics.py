@@ -7,8 +7,11 @@ import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pos_gateway.metrics import STAGES
+from pos_gateway import metrics
+from pos_gateway.metrics import STAGES, GatewayMetrics
 from runtime.database import Role
+from runtime.meters import Meters
+from runtime.metrics import exposition
 from tests.serving import Centre, created, part, refused, wait_for
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
@@ -140,3 +143,25 @@ class TestReadings:
         assert found["barimt_outbox_oldest_seconds", ()] >= 0
         assert found["barimt_signing_key_valid_seconds", ()] > 365 * 86_400
         assert found["barimt_key_list_age_seconds", ()] >= 0
+
+
+class TestTerminals:
+    def test_counts_those_of_the_last_full_minute(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = 0.0
+        monkeypatch.setattr(metrics, "perf_counter", lambda: now)
+        counted = GatewayMetrics(meters := Meters())
+
+        def active() -> float:
+            counted.look(0, None)
+            return samples_of(exposition(meters).decode())["barimt_terminals_active", ()]
+
+        counted.issued_by([(1, 1), (1, 2)])
+        counted.issued_by([(1, 2), (2, 1)])
+        assert active() == 0
+        now = metrics.ACTIVE_S
+        assert active() == 3
+        counted.issued_by([(1, 1)])
+        now = 2 * metrics.ACTIVE_S - 1
+        assert active() == 3
+        now = 2 * metrics.ACTIVE_S
+        assert active() == 1
