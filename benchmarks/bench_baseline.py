@@ -13,7 +13,6 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -76,7 +75,6 @@ class Size:
     pairs: int = 5
     seconds: float = 10.0
     warm_up: float = 2.0
-    tills: int = 64
     pools: Sequence[int] = POOLS
     forms: Sequence[str] = FORMS
     batch: int = BATCH
@@ -137,9 +135,9 @@ class Bench:
             return of.load(server, *load, prepare=prepare)
 
 
-def measure(folder: Path, size: Size) -> Figures:
-    """Measure singles and bulk over a scratch folder."""
-    bench = Bench(Prepared.make(folder, size.tills), size)
+def measure(prepared: Prepared, size: Size) -> Figures:
+    """Measure singles and bulk over a prepared centre."""
+    bench = Bench(prepared, size)
     singles, bulk = bench.singles(), bench.bulk()
     return Figures(singles, bulk, bench.prepared.sampled, bench.prepared.not_as_answered)
 
@@ -179,7 +177,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     with scratch_dir() as folder:
-        figures = measure(folder, Size(given.pairs, given.seconds))
+        figures = measure(Prepared.make(folder), Size(given.pairs, given.seconds))
     if given.json:
         print(json.dumps(asdict(figures)))
     else:

@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
@@ -77,11 +76,8 @@ class Memory:
         return self.last_mib <= self.settled_mib * GROWTH_MAX
 
 
-def measure_cost(
-    folder: Path, *, rounds: int, seconds: float, warm_up: float = 2.0, batch: int = BATCH, tills: int = 64
-) -> Cost:
+def measure_cost(prepared: Prepared, *, rounds: int, seconds: float, warm_up: float = 2.0, batch: int = BATCH) -> Cost:
     """Load with batches, and time signatures between."""
-    prepared = Prepared.make(folder, tills)
     options = (*_load(batch), "--seconds", str(seconds), "--warm-up", str(warm_up))
     prepare = int((seconds + warm_up) * A_SECOND_MAX)
     runs, signing = list[Loaded](), list[float]()
@@ -103,10 +99,14 @@ def measure_cost(
 
 
 def measure_memory(
-    folder: Path, *, receipts: int, step: int = STEP, batch: int = BATCH, on_step: Callable[[], object] = lambda: None
+    prepared: Prepared,
+    *,
+    receipts: int,
+    step: int = STEP,
+    batch: int = BATCH,
+    on_step: Callable[[], object] = lambda: None,
 ) -> Memory:
     """Issue very many receipts through one worker, and read its memory."""
-    prepared = Prepared.make(folder)
     steps, issued, began = list[tuple[int, float]](), 0, time.perf_counter()
     with prepared.served() as server:
         while issued < receipts:
@@ -175,10 +175,10 @@ def main() -> int:
     with scratch_dir() as folder:
         if given.receipts:
             steps = track(range(-(-given.receipts // STEP)), "Issuing", console=Console(stderr=True))
-            memory = measure_memory(folder, receipts=given.receipts, on_step=iter(steps).__next__)
+            memory = measure_memory(Prepared.make(folder), receipts=given.receipts, on_step=iter(steps).__next__)
             figures: Cost | Memory = memory
         else:
-            figures = measure_cost(folder, rounds=given.rounds, seconds=given.seconds)
+            figures = measure_cost(Prepared.make(folder), rounds=given.rounds, seconds=given.seconds)
     if given.json:
         print(json.dumps(asdict(figures)))
     elif isinstance(figures, Memory):

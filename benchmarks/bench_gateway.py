@@ -12,7 +12,6 @@ import argparse
 import json
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -55,10 +54,9 @@ class Figures:
 
 
 def measure(
-    folder: Path, *, pairs: int, seconds: float, warm_up: float = WARM_UP_S, tills: int = 64
+    prepared: Prepared, *, pairs: int, seconds: float, warm_up: float = WARM_UP_S
 ) -> Figures:  # fmt: skip
-    """Run the pairs over a scratch folder."""
-    prepared = Prepared.make(folder, tills)
+    """Run the pairs over a prepared centre."""
     timed = ("--seconds", str(seconds), "--warm-up", str(warm_up))
     prepare = int((seconds + warm_up) * SINGLES_A_SECOND_MAX)
 
@@ -67,7 +65,9 @@ def measure(
 
     def empty() -> Loaded:
         options = ["--answer-bytes", str(prepared.answer_bytes)]
-        with module_served("benchmarks.empty_endpoint", options, prepared.port, folder / "empty.log") as server:
+        with module_served(
+            "benchmarks.empty_endpoint", options, prepared.port, prepared.folder / "empty.log"
+        ) as server:
             return prepared.client.load(server, *timed, prepare=prepare)
 
     return _figures(prepared, *in_turns(ours, empty, pairs))
@@ -125,7 +125,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     with scratch_dir() as folder:
-        figures = measure(folder, pairs=given.pairs, seconds=given.seconds)
+        figures = measure(Prepared.make(folder), pairs=given.pairs, seconds=given.seconds)
     if given.json:
         print(json.dumps(asdict(figures)))
     else:

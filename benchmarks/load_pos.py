@@ -98,8 +98,9 @@ def _run(load: Load, given: argparse.Namespace) -> Loaded:
         elif given.rate is None:
             load.run_closed(window, at_edge)
         else:
-            arrivals = _arrivals(given.rate, given.warm_up + given.seconds, None if given.even else Random(given.seed))
-            load.run_open(window, arrivals, at_edge, waiting_max=given.waiting_max)
+            random = None if given.even else Random(given.seed)
+            times = arrivals(given.rate, given.warm_up + given.seconds, random)
+            load.run_open(window, times, at_edge, waiting_max=given.waiting_max)
     except Exhausted:
         exhausted = True
     while len(readings) < 2:
@@ -148,8 +149,8 @@ def _prepared(plan: LoadPlan, given: argparse.Namespace) -> list[Requests]:
     ]
 
 
-def _arrivals(rate: float, seconds: float, random: Random | None) -> Iterator[float]:
-    """Draw the times of a Poisson process; without randomness they are even."""
+def arrivals(rate: float, seconds: float, random: Random | None) -> Iterator[float]:
+    """Answer the times of a Poisson process, in seconds from its beginning; without randomness they are even."""
     at = 0.0
     while (at := at + (random.expovariate(rate) if random else 1 / rate)) < seconds:
         yield at
