@@ -5,7 +5,7 @@ import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -19,21 +19,19 @@ from barimt.authority import Authority
 from barimt.docs_page import OPENAPI_PATH, mount_docs
 from barimt.follow_keys import KeyFollower
 from barimt.mounts import mount_faces
-from barimt.open_authority import open_authority
 from barimt.openapi import DocumentedApp
 from barimt.samples import WORDS
-from barimt.watch import Watch, shared_folder
+from barimt.watch import Watch
 from kernel.refusal import Unavailable
 from mobile_stub.app import Claims
 from pos_gateway.gateway import Gateway
 from pos_gateway.metrics import GatewayMetrics
-from runtime import access_log, http_errors, logs
+from runtime import access_log, http_errors
 from runtime.clock import business_clock, real_now
-from runtime.data_dir import DataDir
-from runtime.database import Database, Role, join_database
+from runtime.database import Database, Role
 from runtime.meters import Meters
 from runtime.metrics import CONTENT_TYPE, RequestMetrics, exposition
-from runtime.settings import Settings, load_settings
+from runtime.settings import Settings
 from runtime.tokens.bearer import BearerVerifier
 from runtime.tokens.dev_issuer import AUDIENCE, DevIssuer
 from runtime.tokens.oidc import OidcVerifier, keys_by_discovery
@@ -112,13 +110,14 @@ async def _open(
 
 @asynccontextmanager
 async def _pool(database: Database, role: Role, size: int) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
-    async with await database.pool(role, min_size=1, max_size=size) as pool:
+    """Open a pool that connects when it must: a database that is away at this moment must not end the start."""
+    async with await database.pool(role, min_size=0, max_size=size) as pool:
         yield pool
 
 
 @asynccontextmanager
 async def _following(follower: KeyFollower) -> AsyncIterator[None]:
-    await follower.follow()
+    await follower.look()
     following = asyncio.create_task(follower.follow_for_ever(), name="keys")
     try:
         yield
@@ -158,20 +157,6 @@ async def _database_away(request: Request, _exception: Exception) -> Response:
     away = Unavailable("database", retry_after_s=2)
     request.app.state.gateway.metrics.problem("unavailable", away)
     return http_errors.answer(away, request)
-
-
-def worker_app() -> FastAPI:
-    """Make the app of one of several workers, from the environment that the parent set."""
-    logs.configure(sys.stderr, console=False)  # a process of its own: the parent's configuration stays behind
-    settings = load_settings()
-    stack = ExitStack()
-    database = stack.enter_context(join_database(settings))
-    with database.transaction(Role.JOBS) as connection:
-        authority = open_authority(connection, business_clock(settings.clock_file), settings=settings)
-    data_dir = DataDir.make(settings.data_dir)
-    app = make_app(settings, database, authority, Meters(shared_folder(data_dir, os.getppid())))
-    app.state.stack = stack
-    return app
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

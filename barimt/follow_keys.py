@@ -55,7 +55,11 @@ class KeyFollower:
         """Look every `FOLLOW_S` seconds, through every failure of the database."""
         while True:
             await asyncio.sleep(FOLLOW_S)
-            try:
-                await self.follow()
-            except _UNREAD as error:
-                _log.warning("keys_unread", error=type(error).__name__)
+            await self.look()
+
+    async def look(self) -> None:
+        """Look once; when the database is away what was known stays."""
+        try:
+            await self.follow()
+        except _UNREAD as error:
+            _log.warning("keys_unread", error=type(error).__name__)

@@ -66,7 +66,7 @@ def serve(settings: Settings, console: Console) -> None:
         else:
             os.environ.update(environment_of(settings))
             with sharing_meters(data_dir):
-                uvicorn.run("barimt.app:worker_app", factory=True, workers=settings.workers, **_options(settings))
+                uvicorn.run("barimt.worker:worker_app", factory=True, workers=settings.workers, **_options(settings))
     console.print("Stopped cleanly.")
 
 

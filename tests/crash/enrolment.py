@@ -17,14 +17,14 @@ from tests.crash.tills import Client
 ENROLLED_AT = datetime(2017, 1, 1, tzinfo=UTC)
 
 
-def enrol(serve: ServeProcess, sellers: int, terminals: int) -> list[Client]:
-    """Enrol sellers with one client each and so many terminals each."""
+def enrol(serve: ServeProcess, sellers: int, terminals: int, *, first: int = 1) -> list[Client]:
+    """Enrol sellers, numbered from `first`, with one client each and so many terminals each."""
     with database_of(serve.data_dir) as database:
         with database.transaction(Role.JOBS) as connection:
             authority = open_authority(connection, real_now, settings=load_settings(data_dir=serve.data_dir))
         keys = authority.signing_keys(real_now())
         enrolled = []
-        for number in range(1, sellers + 1):
+        for number in range(first, first + sellers):
             tin, client_id = f"{37_900_000_000 + number}", f"torture-{number}"
             path, public = make_client_key(serve.data_dir.parent, client_id)
             numbers = list(_numbers(number, terminals))

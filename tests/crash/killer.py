@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random  # noqa: TID251 - seeded
@@ -14,7 +14,7 @@ import psutil
 from tests.crash.serve_process import ServeProcess
 from tests.crash.tills import in_flight
 
-AIM_S = 60.0
+AIM_S, LOOK_S = 60.0, 0.5
 
 
 class Victim(StrEnum):
@@ -69,12 +69,17 @@ def victims_of(kills: int, *, workers: int, random: Random) -> list[Victim]:
     return [*victims, *random.choices(list(shares), list(shares.values()), k=max(0, missing))][:kills]
 
 
-def strike(serve: ServeProcess, victim: Victim, shared: Sequence[int], random: Random) -> Kill:
-    """Kill a victim at a moment when at least one request is in flight. Raises `NothingInFlightError`."""
+def strike(
+    serve: ServeProcess, victim: Victim, shared: Sequence[int], random: Random, meanwhile: Callable[[], None]
+) -> Kill:
+    """Kill a victim at a moment when at least one request is in flight; `meanwhile` is called now and then until there
+    is one. Raises `NothingInFlightError`.
+    """
     ends = time.monotonic() + AIM_S
     while time.monotonic() < ends:
         named = [process.pid for process in _processes(serve, victim, random)]
-        while named and time.monotonic() < ends:
+        looked_at = time.monotonic()
+        while named and time.monotonic() < looked_at + LOOK_S:
             before = in_flight(shared)
             if before:
                 at_ns = time.monotonic_ns()
@@ -83,7 +88,7 @@ def strike(serve: ServeProcess, victim: Victim, shared: Sequence[int], random: R
                         os.kill(pid, signal.SIGKILL)
                 return Kill(victim, at_ns, (before, in_flight(shared)))
             time.sleep(0.0005)
-        time.sleep(0.02)
+        meanwhile()
     raise NothingInFlightError(victim)
 
 

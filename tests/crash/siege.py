@@ -65,7 +65,7 @@ class Siege:
 
     def kill(self, victim: Victim) -> None:
         """Kill, start again what only a supervisor would, and mostly wait until a till got an answer."""
-        kill = strike(self.serve, victim, self.shared, self.random)
+        kill = strike(self.serve, victim, self.shared, self.random, lambda: self.linger(0.02))
         self.kills.append(kill)
         if victim.is_serve:
             self.serve.process.wait()
