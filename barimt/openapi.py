@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from barimt.samples import ADDRESS, NDJSON, PYTHON, body_text, sample
+from barimt.samples import ADDRESS, NDJSON, PYTHON, TAGS, body_text, sample
 from pos_gateway.openapi import issuing_paths, issuing_schemas
 from runtime.problem_docs import ALWAYS, BEARER, FAULT_SCHEMA, PROBLEM_SCHEMA, problem_responses
 
@@ -52,6 +52,7 @@ def complete(document: Json) -> None:
     components = document["components"]
     components["schemas"] |= issuing_schemas() | {"Problem": PROBLEM_SCHEMA, "Fault": FAULT_SCHEMA}
     components["parameters"] = {"AcceptLanguage": LANGUAGE}
+    document["tags"] = [{"name": name, "description": said} for name, said in TAGS.items()]
     document["servers"] = [{"url": "/", "description": "this centre"}, {"url": ADDRESS, "description": "barimt serve"}]
     for path, operations in issuing_paths().items():
         document["paths"].setdefault(path, {}).update(operations)

@@ -42,10 +42,22 @@ claim receipts and see what they won; tax officers read what does not fit; anybo
 ```sh
 {BEGIN}```
 
-Then every sample below works when pasted, as often as you like. Money is in möngö, whole numbers of 1/100 MNT; days and
+Then every sample below works when pasted, as often as you like, the receipts' first; those of draws want a month that
+was drawn (`make demo` draws March 2017). Money is in möngö, whole numbers of 1/100 MNT; days and
 months are Ulaanbaatar's. `Accept-Language: en` asks for English; else people are spoken to in Mongolian.
 """
 """The document's own description."""
+TAGS: Final = {
+    "tokens": "Where a till begins.",
+    "receipts": "For tills: issue, void, look up.",
+    "declarations": "For sellers' programs: what a month brought.",
+    "consumers": "For an app: claim receipts, see money, entries, and who looked.",
+    "draws": "For everybody: the monthly draw, and all that is needed to draw again.",
+    "public": "For everybody: the keys with which receipts are verified.",
+    "officers": "For tax officers: what does not fit. Every look is recorded.",
+    "operation": "For whoever runs the centre.",
+}
+"""Who uses what, in the order of the page."""
 
 PYTHON: Final = """\
 import json, pathlib, secrets, time

@@ -73,7 +73,7 @@ class TestDocument:
     def test_says_of_every_operation_what_a_newcomer_asks(self, document: Json) -> None:
         for method, path, operation in operations(document):
             assert operation["summary"], path
-            assert operation["tags"], path
+            assert set(operation["tags"]) <= {tag["name"] for tag in document["tags"]}, path
             words, languages = BLOCK.sub("", operation["description"]), BLOCK.findall(operation["description"])
             assert len(words) > 40, (method, path, words)
             assert [language for language, _ in languages] == [("python" if path.endswith("/token") else "sh")]
