@@ -20,7 +20,7 @@ from mobile_stub.app import Claims
 from pos_gateway.gateway import Gateway
 from receipts.store import following, reading
 from runtime.data_dir import DataDir
-from runtime.meters import Gauge, Kind, Meters
+from runtime.meters import Gauge, Kind, Meters, has_ended
 
 LOOK_EVERY_S: Final = 0.25
 READ_EVERY_S: Final = 5.0
@@ -150,9 +150,13 @@ def shared_folder(data_dir: DataDir, parent: int) -> Path:
 
 @contextlib.contextmanager
 def sharing_meters(data_dir: DataDir) -> Iterator[None]:
-    """Give the workers of this process an empty folder for their meters, and take it away at the end."""
+    """Give the workers of this process an empty folder for their meters, and take it away at the end; and those of
+    services that were killed.
+    """
     folder = shared_folder(data_dir, os.getpid())
-    shutil.rmtree(folder, ignore_errors=True)
+    for left in folder.parent.iterdir():
+        if left == folder or has_ended(left):
+            shutil.rmtree(left, ignore_errors=True)
     folder.mkdir(mode=0o700)
     try:
         yield

@@ -137,15 +137,10 @@ class _Worker:
 
     @classmethod
     def read(cls, names: Path) -> Self:
-        """Read what another worker has counted until now. Who can lock its file knows that it has ended."""
-        with names.open("rb") as file:
-            series = [(name, tuple(values), at) for name, values, at in map(json.loads, _whole_lines(file.read()))]
-            alive = False
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                alive = True
-        return cls(memoryview(names.with_suffix(".cells").read_bytes()).cast("d"), series, alive)
+        """Read what another worker has counted until now."""
+        lines = _whole_lines(names.read_bytes())
+        series = [(name, tuple(values), at) for name, values, at in map(json.loads, lines)]
+        return cls(memoryview(names.with_suffix(".cells").read_bytes()).cast("d"), series, _is_alive(names))
 
 
 class Meters:
@@ -161,9 +156,10 @@ class Meters:
         self._places: dict[tuple[str, tuple[str, ...]], int] = {}
         self._used = NOWHERE
         self._worker = f"{os.getpid()}-{time.monotonic_ns()}"
-        self._names = None if folder is None else _open_locked(folder / f"{self._worker}.names")
+        # the cells before the names: whoever finds these reads those
         memory = bytearray(CELLS * CELL_BYTES) if folder is None else _share(folder / f"{self._worker}.cells")
         self._own = _Worker(memoryview(memory).cast("d"))
+        self._names = None if folder is None else _open_locked(folder / f"{self._worker}.names")
 
     def close(self) -> None:
         """Count no more: what was counted stays, the gauges do not. The end of the process does the same."""
@@ -194,7 +190,9 @@ class Meters:
         return Histogram(self._own.cells, at, family.bounds if at else ())
 
     def collect(self) -> Iterator[Metric]:
-        """Answer every family, added up over the workers (what prometheus_client asks of a collector)."""
+        """Answer every family, added up over the workers (what prometheus_client asks of a collector). May run in a
+        thread while the loop counts on.
+        """
         found: dict[str, dict[tuple[str, ...], list[float]]] = {name: {} for name in self._families}
         for worker in self._workers():
             for name, values, at in worker.series:
@@ -226,7 +224,7 @@ class Meters:
         yield self._own
         if self._folder is not None:
             for names in sorted(self._folder.glob("*.names")):
-                if names.stem != self._worker and names.with_suffix(".cells").stat().st_size:
+                if names.stem != self._worker:
                     yield _Worker.read(names)
 
     def _place(self, family: Family, values: tuple[str, ...]) -> int:
@@ -242,6 +240,22 @@ class Meters:
                     os.write(self._names, json.dumps([family.name, values, place]).encode() + b"\n")
                 self._own.series.append((family.name, values, place))
         return place
+
+
+def has_ended(folder: Path) -> bool:
+    """Whether workers have shared their meters in a folder, and none of them is alive."""
+    workers = list(folder.glob("*.names"))
+    return bool(workers) and not any(map(_is_alive, workers))
+
+
+def _is_alive(names: Path) -> bool:
+    """Whether a worker is alive: who can lock its file knows that it has ended."""
+    with names.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _whole_lines(content: bytes) -> list[bytes]:

@@ -127,7 +127,11 @@ def issued(samples: Samples) -> float:
 
 
 def test_whichever_worker_answers_says_what_all_have_done(served: Served) -> None:
+    killed = served.data_dir / "metrics" / "1"
+    killed.mkdir(parents=True)
+    (killed / "7-7.names").write_bytes(b'["barimt_orders", ["issued"], 2]\n')
     with served.running() as parent:
+        assert not killed.exists()
         token = served.token()
         served.post(token, "a")
         total = CONNECTIONS * EACH

@@ -97,6 +97,18 @@ class TestTokens:
                 assert till.ask_token("invented").status_code == 401
             limited(till.ask_token(till.sign(till.claims())), "address")
 
+    def test_behind_a_proxy_of_this_machine_addresses_are_those_that_it_names(self, serve: Serve) -> None:
+        with serve(address_tokens_per_second=0.1) as centre:
+            till = centre.enrol()
+
+            def ask(address: str) -> httpx2.Response:
+                return till.http.post("/v1/oauth/token", content=b"x", headers={"X-Forwarded-For": address})
+
+            for _ in range(6):
+                assert ask("192.0.2.1").status_code == 400
+            limited(ask("192.0.2.1"), "address")
+            assert ask("192.0.2.2").status_code == 400
+
     def test_a_client_that_asks_for_a_token_each_time_is_told(self, serve: Serve) -> None:
         with serve(address_tokens_per_second=0) as centre:
             till, other = centre.enrol(), centre.enrol()

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from runtime import meters as module
-from runtime.meters import Kind, Meters
+from runtime.meters import Kind, Meters, has_ended
 from runtime.metrics import exposition
 
 ROOT = Path(__file__).parents[2]
@@ -134,6 +134,19 @@ class TestSeveralProcesses:
         assert counts["shop_sales_total"] == 1
         counts.meters.close()
         other.meters.close()
+
+
+class TestHasEnded:
+    def test_when_all_have(self, tmp_path: Path, worker: "subprocess.Popen[str]") -> None:
+        own = declared(tmp_path)
+        own.meters.close()
+        assert not has_ended(tmp_path)
+        worker.kill()
+        worker.wait(10)
+        assert has_ended(tmp_path)
+
+    def test_not_before_one_has_begun(self, tmp_path: Path) -> None:
+        assert not has_ended(tmp_path)
 
 
 def test_names_follow_the_conventions() -> None:
