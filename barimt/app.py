@@ -22,6 +22,7 @@ from barimt.mounts import mount_faces
 from barimt.openapi import DocumentedApp
 from barimt.samples import WORDS
 from barimt.watch import Watch
+from kernel.clock import Clock
 from kernel.refusal import Unavailable
 from mobile_stub.app import Claims
 from pos_gateway.gateway import Gateway
@@ -42,7 +43,12 @@ DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, DBAPIEr
 
 
 def make_app(
-    settings: Settings, database: Database, authority: Authority, meters: Meters | None = None
+    settings: Settings,
+    database: Database,
+    authority: Authority,
+    meters: Meters | None = None,
+    *,
+    real_clock: Clock = real_now,
 ) -> DocumentedApp:
     """Compose the app of one worker over an open database. `meters` are shared where there are several workers."""
     meters = meters or Meters()
@@ -51,7 +57,7 @@ def make_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await _open(app, stack, settings, database, authority, metrics)
+            await _open(app, stack, database, authority, metrics, real_clock)
             app.state.watch = await stack.enter_async_context(Watch.kept(app.state.gateway, app.state.claims, meters))
             yield
 
@@ -80,11 +86,12 @@ def make_app(
 async def _open(
     app: FastAPI,
     stack: AsyncExitStack,
-    settings: Settings,
     database: Database,
     authority: Authority,
     metrics: GatewayMetrics,
+    real_clock: Clock,
 ) -> None:
+    settings: Settings = app.state.settings
     clock = business_clock(settings.clock_file)
     app.state.clock = clock
     app.state.bearers = _bearers(settings, authority, await stack.enter_async_context(httpx2.AsyncClient()))
@@ -96,7 +103,7 @@ async def _open(
         Gateway.opened(
             tills,
             clock=clock,
-            real_clock=real_now,
+            real_clock=real_clock,
             signing=signing,
             token_key=authority.token_key,
             metrics=metrics,
@@ -104,7 +111,9 @@ async def _open(
         )
     )
     app.state.claims = await stack.enter_async_context(
-        Claims.opened(consumers, clock=clock, real_clock=real_now, masters=authority.masters, bearers=app.state.bearers)
+        Claims.opened(
+            consumers, clock=clock, real_clock=real_clock, masters=authority.masters, bearers=app.state.bearers
+        )
     )
 
 

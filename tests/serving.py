@@ -33,9 +33,10 @@ from barimt.app import make_app
 from barimt.authority import EPOCH, Authority
 from barimt.open_authority import open_authority
 from barimt.openapi import DocumentedApp
-from kernel.clock import format_instant
+from kernel.clock import Clock, format_instant
 from receipts.enrol import NewSeller, NewTerminal, add_client, add_consumer, add_seller, add_terminal
 from runtime import store
+from runtime.clock import real_now
 from runtime.data_dir import DataDir
 from runtime.database import LOGINS, Database
 from runtime.database import Role as DatabaseRole
@@ -322,7 +323,9 @@ def _witness(app: DocumentedApp) -> Witness:
 
 
 @contextlib.contextmanager
-def served(settings: Settings, database: Database, database_name: str) -> Iterator[Centre]:
+def served(
+    settings: Settings, database: Database, database_name: str, *, real_clock: Clock = real_now
+) -> Iterator[Centre]:
     """Serve the whole app on a free port of loopback until the end."""
     assert settings.clock_file is not None
     with database.transaction(DatabaseRole.JOBS) as connection:
@@ -330,7 +333,7 @@ def served(settings: Settings, database: Database, database_name: str) -> Iterat
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        app = make_app(settings, database, authority)
+        app = make_app(settings, database, authority, real_clock=real_clock)
         config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="centre")

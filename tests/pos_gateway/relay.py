@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
 
@@ -33,6 +33,8 @@ class Relay:
         self.stays_away = False
         """Whether nobody gets through after the planned cut."""
         self.away = False
+        self.instead: Callable[[], None] = self.cut
+        """What is done at the planned moment."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -112,7 +114,7 @@ class Relay:
     def _cut_as_planned(self) -> None:
         self.plan = None
         self.away = self.stays_away
-        self.cut()
+        self.instead()
 
     def _hang_up(self, *lines: socket.socket) -> None:
         for line in lines:
