@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from rich.console import Console
 
 from barimt.address import remember_address
-from barimt.app import environment_of, make_app
+from barimt.app import environment_of, make_app, spare_collector
 from barimt.open_authority import open_authority
 from barimt.options import DataDirOption
 from barimt.watch import sharing_meters
@@ -62,7 +62,9 @@ def serve(settings: Settings, console: Console) -> None:
                 "[bold red]Every gateway key is revoked:[/bold red] nothing is issued until barimt keys rotate"
             )
         if settings.workers == 1:
-            _Server(_config(settings, make_app(settings, database, authority))).run()
+            app = make_app(settings, database, authority)
+            spare_collector()
+            _Server(_config(settings, app)).run()
         else:
             os.environ.update(environment_of(settings))
             with sharing_meters(data_dir):

@@ -47,7 +47,7 @@ from runtime.tokens.access import AccessTokens
 from runtime.tokens.bearer import Unauthenticated, token_of
 
 
-class Sold(Struct, frozen=True):
+class Sold(Struct, frozen=True, gc=False):
     """An issued receipt; `parts` as they were judged just now, or None where the stored document tells them."""
 
     issued: Issued

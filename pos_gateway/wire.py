@@ -54,7 +54,7 @@ Key = Annotated[str, form(r"\A[\x21-\x7e]{1,128}\Z", "key_form", "1 to 128 print
 Instant = Annotated[str, Meta(max_length=40)]
 
 
-class LineIn(Line, frozen=True, forbid_unknown_fields=True):
+class LineIn(Line, frozen=True, gc=False, forbid_unknown_fields=True):
     """One article: the line of the document itself, with what the wire allows of each of its fields."""
 
     name: Name
@@ -68,7 +68,7 @@ class LineIn(Line, frozen=True, forbid_unknown_fields=True):
     barcode: Barcode | None = None
 
 
-class PartIn(Struct, frozen=True, forbid_unknown_fields=True):
+class PartIn(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What one merchant sold under one tax type; the merchant is the seller when none is named."""
 
     tax_type: Literal["VAT_ABLE", "VAT_FREE", "VAT_ZERO", "NO_VAT"]
@@ -79,14 +79,14 @@ class PartIn(Struct, frozen=True, forbid_unknown_fields=True):
     city_tax_mongo: Annotated[Amount | None, Meta(description="as vat_mongo")] = None
 
 
-class PaymentIn(Payment, frozen=True, forbid_unknown_fields=True):
+class PaymentIn(Payment, frozen=True, gc=False, forbid_unknown_fields=True):
     """How much was paid by which means."""
 
     method: Method
     amount_mongo: Amount
 
 
-class ReceiptIn(Struct, frozen=True, forbid_unknown_fields=True):
+class ReceiptIn(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """The body of `POST /v1/receipts`."""
 
     type: Literal["B2C_RECEIPT", "B2B_RECEIPT", "B2C_INVOICE", "B2B_INVOICE"]
@@ -104,14 +104,14 @@ class ReceiptIn(Struct, frozen=True, forbid_unknown_fields=True):
     pays_invoice: Annotated[Id | None, Meta(description="the invoice that is paid")] = None
 
 
-class BatchLineIn(Struct, frozen=True, forbid_unknown_fields=True):
+class BatchLineIn(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """One line of `POST /v1/receipts/batch`."""
 
     key: Key
     receipt: ReceiptIn
 
 
-class VoidIn(Struct, frozen=True, forbid_unknown_fields=True):
+class VoidIn(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """The body of `POST /v1/receipts/{id}/void`."""
 
     reason: Annotated[str, form(r"\A[^\x00-\x1f\x7f]{1,255}\Z", "reason_form", "1 to 255 characters")]

@@ -26,7 +26,7 @@ class TerminalDayFull(Refusal):
     code = "terminal_day_full"
 
 
-class Head(Struct, frozen=True):
+class Head(Struct, frozen=True, gc=False):
     """Where a chain stands: what the next link builds on. `counter` is the next link's."""
 
     seller: int
@@ -39,7 +39,7 @@ class Head(Struct, frozen=True):
     last_issued_at: datetime
 
 
-class Draft(Struct, frozen=True):
+class Draft(Struct, frozen=True, gc=False):
     """A document with what the QR says about it: amounts with their sign (a void's are negative)."""
 
     nature: Nature
@@ -52,7 +52,7 @@ class Draft(Struct, frozen=True):
     part_sellers: tuple[int, ...] = ()
 
 
-class Link(Struct, frozen=True):
+class Link(Struct, frozen=True, gc=False):
     """A signed receipt: what is stored for ever. `part_ids` are in the order of the document's parts."""
 
     id: ReceiptId

@@ -39,7 +39,7 @@ from receipts.stored import PartAmounts, ReceiptKey, StoredReceipt, stored_recei
 from receipts.submission import Submission, document_of, payments_text
 
 
-class LockedChain(Struct, frozen=True):
+class LockedChain(Struct, frozen=True, gc=False):
     """A chain locked for this transaction, with its terminal's standing."""
 
     head: Head
@@ -50,7 +50,7 @@ class LockedChain(Struct, frozen=True):
     branch: int
 
 
-class Successor(Struct, frozen=True):
+class Successor(Struct, frozen=True, gc=False):
     """A correction or void of `receipt` by the link `by`."""
 
     receipt: ReceiptKey
@@ -61,7 +61,7 @@ class Successor(Struct, frozen=True):
     reason: str | None
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, gc=False):
     """Something that a claim must follow: a row of the outbox."""
 
     root: ReceiptKey

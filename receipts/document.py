@@ -35,7 +35,7 @@ SECONDS_MAX = 2**32 - 1
 _Fields = dict[int, cbor.Value]
 
 
-class Line(Struct, frozen=True):
+class Line(Struct, frozen=True, gc=False):
     """One article of a part. `quantity` is a decimal text as the till wrote it; amounts include all taxes."""
 
     name: str
@@ -49,7 +49,7 @@ class Line(Struct, frozen=True):
     barcode: str | None = None
 
 
-class Part(Struct, frozen=True):
+class Part(Struct, frozen=True, gc=False):
     """What one merchant sold under one tax type; amounts as signed."""
 
     merchant_tin: str
@@ -60,7 +60,7 @@ class Part(Struct, frozen=True):
     lines: tuple[Line, ...]
 
 
-class Document(Struct, frozen=True):
+class Document(Struct, frozen=True, gc=False):
     """A receipt's content. A void carries no parts, only what it voids and why."""
 
     parts: tuple[Part, ...] = ()

@@ -25,7 +25,7 @@ _SELLER, _BRANCH, _DAY, _NUMBER = 10**21, 10**18, 10**13, 10**8
 """What one seller, branch, day, number is worth in the integer of the 33 digits; a terminal is worth 1."""
 
 
-class ReceiptId(Struct, frozen=True, order=True):
+class ReceiptId(Struct, frozen=True, gc=False, order=True):
     """One receipt or part for ever. Ordered by seller, branch, day, number, terminal."""
 
     seller: int

@@ -83,7 +83,7 @@ class InvoiceUnknown(Refusal):
     code = "invoice_unknown"
 
 
-class SaleOrder(Struct, frozen=True):
+class SaleOrder(Struct, frozen=True, gc=False):
     """A judged submission that waits to be issued."""
 
     client_id: str
@@ -95,7 +95,7 @@ class SaleOrder(Struct, frozen=True):
     priced: Priced
 
 
-class VoidOrder(Struct, frozen=True):
+class VoidOrder(Struct, frozen=True, gc=False):
     """A receipt that waits to be voided. `terminal` issues the void link: the receipt's own."""
 
     client_id: str
@@ -110,7 +110,7 @@ class VoidOrder(Struct, frozen=True):
 Order = SaleOrder | VoidOrder
 
 
-class Issued(Struct, frozen=True):
+class Issued(Struct, frozen=True, gc=False):
     """A stored receipt; `repeated` when the same order had been issued before."""
 
     receipt: StoredReceipt

@@ -37,7 +37,7 @@ _I64 = 1 << 64
 _DIGEST = 8
 
 
-class Payload(Struct, frozen=True):
+class Payload(Struct, frozen=True, gc=False):
     """The sixty signed bytes as values. Times are seconds since 1970 (UTC), amounts möngö."""
 
     id: ReceiptId

@@ -46,7 +46,7 @@ _NATURE_BITS = 0x0F
 KIND_MAX = 0xFF
 
 
-class Kind(Struct, frozen=True):
+class Kind(Struct, frozen=True, gc=False):
     """The sixteen bits `kind` of the QR: the nature and four marks; every other bit is zero."""
 
     nature: Nature
@@ -84,7 +84,7 @@ def _kind_of(bits: int) -> Kind:
 _KINDS = {bits: _kind_of(bits) for bits in range(KIND_MAX + 1) if bits & _NATURE_BITS in set(Nature)}
 
 
-class LotteryNumber(Struct, frozen=True):
+class LotteryNumber(Struct, frozen=True, gc=False):
     """Two letters and eight digits; only the digits take part in a draw (docs/formats/lottery-number.md)."""
 
     letters: str

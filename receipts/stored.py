@@ -24,7 +24,7 @@ class PartAmounts(NamedTuple):
     city_tax_mongo: int
 
 
-class StoredReceipt(Struct, frozen=True):
+class StoredReceipt(Struct, frozen=True, gc=False):
     """A row of pos.receipts. Arrays have one entry a part; a void's amounts are negative."""
 
     seller: int

@@ -22,7 +22,7 @@ _CODED = frozenset({TaxType.VAT_FREE, TaxType.VAT_ZERO})
 _WITH_LOTTERY = frozenset({Nature.SALE, Nature.PAYMENT})
 
 
-class StatedPart(Struct, frozen=True):
+class StatedPart(Struct, frozen=True, gc=False):
     """A part as the till states it; the taxes may be left for us to compute. Amounts in möngö, taxes included."""
 
     seller_tin: str
@@ -33,14 +33,14 @@ class StatedPart(Struct, frozen=True):
     lines: tuple[Line, ...]
 
 
-class Payment(Struct, frozen=True):
+class Payment(Struct, frozen=True, gc=False):
     """How much was paid by which means; nothing of a payment card is kept."""
 
     method: str
     amount_mongo: int
 
 
-class Submission(Struct, frozen=True):
+class Submission(Struct, frozen=True, gc=False):
     """A sale, invoice, payment of an invoice or correction as a till posts it; well formed, not yet judged."""
 
     nature: Nature
@@ -69,7 +69,7 @@ class Merchant:
     city_tax_payer: bool
 
 
-class Priced(Struct, frozen=True):
+class Priced(Struct, frozen=True, gc=False):
     """A judged submission. `computed_vat_mongo` is ours, `vat_mongo` what is signed (the till's, within tolerance)."""
 
     parts: tuple[Part, ...]
@@ -86,39 +86,45 @@ def price(submission: Submission, merchants: Mapping[str, Merchant], *, rules: R
 
     `merchants` holds every known merchant of the parts by TIN. Raises `Malformed` with all faults.
     """
-    faults = list(_header_faults(submission))
+    faults = _header_faults(submission)
     computed = []
     for at, part in enumerate(submission.parts):
         merchant = merchants.get(part.seller_tin)
         if merchant is None:
             faults.append(Fault("merchant_unknown", f"/parts/{at}/seller_tin", "an enrolled seller"))
             continue
-        split = _split(part, merchant, rules)
+        special = [line for line in part.lines if line.city_tax or line.tax_product is not None]
+        split = _split(part, special, merchant, rules)
         computed.append(split)
-        faults += _part_faults(at, part, merchant, split, day)
+        faults += _sum_faults(at, part, split)
+        if special or part.tax_type in _CODED:
+            for line_at, line in enumerate(part.lines):
+                faults += _line_faults(f"/parts/{at}/lines/{line_at}", line, part.tax_type, merchant, day)
     if faults:
         raise Malformed(*faults)
     return _priced(submission, merchants, computed)
 
 
-def _header_faults(submission: Submission) -> Iterator[Fault]:
+def _header_faults(submission: Submission) -> list[Fault]:
+    faults = []
     if submission.business and submission.buyer_tin is None:
-        yield Fault("buyer_missing", "/buyer_tin", "the buyer's TIN on every B2B document")
+        faults.append(Fault("buyer_missing", "/buyer_tin", "the buyer's TIN on every B2B document"))
     if submission.consumer_no is not None and (submission.business or submission.nature is Nature.INVOICE):
-        yield Fault("consumer_on_business", "/consumer_no", "no consumer number on B2B documents and invoices")
+        faults.append(Fault("consumer_on_business", "/consumer_no", "no consumer number on B2B documents and invoices"))
     if submission.corrects is not None and submission.pays_invoice is not None:
-        yield Fault("corrects_and_pays", "/pays_invoice", "either corrects or pays_invoice")
+        faults.append(Fault("corrects_and_pays", "/pays_invoice", "either corrects or pays_invoice"))
     if submission.district is not None and submission.district not in districts():
-        yield Fault("district_unknown", "/district", "a code of the district list, as 2501")
+        faults.append(Fault("district_unknown", "/district", "a code of the district list, as 2501"))
     if len(submission.parts) > 1 or len(submission.parts[0].lines) > LINES_MAX:
-        yield from _together_faults(submission)
+        faults += _together_faults(submission)
     total = sum([part.total_mongo for part in submission.parts])
     if total > MONGO_MAX:
-        yield Fault("out_of_range", "/parts", f"a receipt's total of at most {MONGO_MAX}")
+        faults.append(Fault("out_of_range", "/parts", f"a receipt's total of at most {MONGO_MAX}"))
     if submission.payments and submission.nature is not Nature.INVOICE:
         paid = sum([payment.amount_mongo for payment in submission.payments])
         if paid != total:
-            yield Fault("payments_mismatch", "/payments", str(total))
+            faults.append(Fault("payments_mismatch", "/payments", str(total)))
+    return faults
 
 
 def _together_faults(submission: Submission) -> Iterator[Fault]:
@@ -132,34 +138,31 @@ def _together_faults(submission: Submission) -> Iterator[Fault]:
         yield Fault("too_many_lines", "/parts", f"at most {LINES_MAX} lines a receipt")
 
 
-def _split(part: StatedPart, merchant: Merchant, rules: Rules) -> Split:
-    """Answer the sum of the lines' taxes."""
+def _split(part: StatedPart, special: list[Line], merchant: Merchant, rules: Rules) -> Split:
+    """Answer the sum of the lines' taxes. Only lines among the `special` ones may carry city tax."""
     vat = vat_rate(part.tax_type, vat_payer=merchant.vat_payer, rules=rules)
-    city = rules.city_tax_per_mille if merchant.city_tax_payer else 0
-    plain = [line.total_mongo for line in part.lines if not (city and line.city_tax)]
-    vat_mongo, city_mongo = split_plain(plain, vat_per_mille=vat), 0
-    if len(plain) < len(part.lines):
-        for line in part.lines:
-            if line.city_tax:
-                split = split_line(line.total_mongo, vat_per_mille=vat, city_tax_per_mille=city)
-                vat_mongo += split.vat_mongo
-                city_mongo += split.city_tax_mongo
-    return Split(vat_mongo, city_mongo)
+    if not special or not merchant.city_tax_payer:
+        return Split(split_plain([line.total_mongo for line in part.lines], vat_per_mille=vat), 0)
+    city = rules.city_tax_per_mille
+    splits = [
+        split_line(line.total_mongo, vat_per_mille=vat, city_tax_per_mille=city if line.city_tax else 0)
+        for line in part.lines
+    ]
+    return Split(sum([split.vat_mongo for split in splits]), sum([split.city_tax_mongo for split in splits]))
 
 
-def _part_faults(at: int, part: StatedPart, merchant: Merchant, split: Split, day: date) -> Iterator[Fault]:
+def _sum_faults(at: int, part: StatedPart, split: Split) -> list[Fault]:
+    faults = []
     total = sum([line.total_mongo for line in part.lines])
     if part.total_mongo != total:
-        yield Fault("lines_mismatch", f"/parts/{at}/total_mongo", str(total))
+        faults.append(Fault("lines_mismatch", f"/parts/{at}/total_mongo", str(total)))
     tolerance = len(part.lines)
     vat, city = part.vat_mongo, part.city_tax_mongo
     if vat is not None and (abs(vat - split.vat_mongo) > tolerance or vat > part.total_mongo):
-        yield Fault("vat_mismatch", f"/parts/{at}/vat_mongo", str(split.vat_mongo))
+        faults.append(Fault("vat_mismatch", f"/parts/{at}/vat_mongo", str(split.vat_mongo)))
     if city is not None and abs(city - split.city_tax_mongo) > tolerance:
-        yield Fault("city_tax_mismatch", f"/parts/{at}/city_tax_mongo", str(split.city_tax_mongo))
-    if part.tax_type in _CODED or any([line.city_tax or line.tax_product is not None for line in part.lines]):
-        for line_at, line in enumerate(part.lines):
-            yield from _line_faults(f"/parts/{at}/lines/{line_at}", line, part.tax_type, merchant, day)
+        faults.append(Fault("city_tax_mismatch", f"/parts/{at}/city_tax_mongo", str(split.city_tax_mongo)))
+    return faults
 
 
 def _line_faults(path: str, line: Line, tax_type: TaxType, merchant: Merchant, day: date) -> Iterator[Fault]:
@@ -173,30 +176,21 @@ def _line_faults(path: str, line: Line, tax_type: TaxType, merchant: Merchant, d
 
 
 def _priced(submission: Submission, merchants: Mapping[str, Merchant], computed: list[Split]) -> Priced:
-    parts = tuple(
-        [
-            Part(
-                part.seller_tin,
-                part.tax_type,
-                part.total_mongo,
-                split.vat_mongo if part.vat_mongo is None else part.vat_mongo,
-                split.city_tax_mongo if part.city_tax_mongo is None else part.city_tax_mongo,
-                part.lines,
-            )
-            for part, split in zip(submission.parts, computed, strict=True)
-        ]
-    )
-    return Priced(
-        parts=parts,
-        part_sellers=tuple([merchants[part.merchant_tin].seller for part in parts]),
-        total_mongo=sum([part.total_mongo for part in parts]),
-        vat_mongo=sum([part.vat_mongo for part in parts]),
-        city_tax_mongo=sum([part.city_tax_mongo for part in parts]),
-        computed_vat_mongo=sum([split.vat_mongo for split in computed]),
-        lottery=not submission.business
-        and submission.nature in _WITH_LOTTERY
-        and any([part.tax_type is not TaxType.NO_VAT for part in parts]),
-    )
+    parts, sellers = [], []
+    total = vat = city = computed_vat = 0
+    taxed = False
+    for stated, split in zip(submission.parts, computed, strict=True):
+        part_vat = split.vat_mongo if stated.vat_mongo is None else stated.vat_mongo
+        part_city = split.city_tax_mongo if stated.city_tax_mongo is None else stated.city_tax_mongo
+        parts.append(Part(stated.seller_tin, stated.tax_type, stated.total_mongo, part_vat, part_city, stated.lines))
+        sellers.append(merchants[stated.seller_tin].seller)
+        total += stated.total_mongo
+        vat += part_vat
+        city += part_city
+        computed_vat += split.vat_mongo
+        taxed = taxed or stated.tax_type is not TaxType.NO_VAT
+    lottery = taxed and not submission.business and submission.nature in _WITH_LOTTERY
+    return Priced(tuple(parts), tuple(sellers), total, vat, city, computed_vat, lottery)
 
 
 def document_of(submission: Submission, priced: Priced) -> Document:

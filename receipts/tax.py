@@ -13,7 +13,7 @@ from receipts.receipt import TaxType
 from receipts.rules import Rules
 
 
-class Split(Struct, frozen=True):
+class Split(Struct, frozen=True, gc=False):
     """The taxes inside a total, in möngö."""
 
     vat_mongo: int
