@@ -17,7 +17,7 @@ import structlog
 from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 
-from barimt.app import make_app
+from barimt.app import make_app, spare_collector
 from barimt.open_authority import open_authority
 from barimt.watch import shared_folder
 from runtime import logs
@@ -51,6 +51,7 @@ def worker_app() -> FastAPI:
         meters = Meters(shared_folder(DataDir.make(settings.data_dir), parent))
         app = make_app(settings, database, authority, meters)
         app.state.stack = stack.pop_all()
+    spare_collector()
     return app
 
 
