@@ -40,13 +40,18 @@ def require_key(request: Request) -> str:
     """Read the `Idempotency-Key` of a request that must have one. Raises `Malformed`."""
     key = read_key(request)
     if key is None:
-        raise Malformed(Fault("idempotency_key_missing", "/Idempotency-Key", "a key of your own for each sale"))
+        raise key_missing()
     return key
+
+
+def key_missing() -> Malformed:
+    """What is said of a request without the key that it must have."""
+    return Malformed(Fault("idempotency_key_missing", "/Idempotency-Key", "a key of your own for each sale"))
 
 
 def parse_key(text: str, path: str = "/Idempotency-Key") -> str:
     """Read an idempotency key. Raises `Malformed`."""
-    if not (1 <= len(text) <= KEY_MAX and all("!" <= character <= "~" for character in text)):
+    if not (1 <= len(text) <= KEY_MAX and text.isascii() and text.isprintable() and " " not in text):
         raise Malformed(Fault("key_form", path, f"1 to {KEY_MAX} printable ASCII characters"))
     return text
 

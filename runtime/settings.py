@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     """How often an address may ask for access tokens; 0 switches the limit off."""
     remembered_s: Annotated[float, Field(gt=0, le=60)] = 60
     """How long a worker believes what it knows of tills and sellers: a revocation takes effect within that time."""
+    access_log: bool = True
+    """Whether each request is told of in a line of its own; it takes a few microseconds of a worker's time."""
     oidc_issuer: Annotated[str, AfterValidator(_issuer_url)] | None = None
     """Who issues consumers' and officers' tokens; without one the development issuer does, on loopback only."""
     clock_file: Path | None = None
