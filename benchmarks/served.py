@@ -21,6 +21,8 @@ from benchmarks.processes import Group
 START_S, STOP_S = 120.0, 60.0
 FASTER_TILLS = {"BARIMT_TERMINAL_RECEIPTS_PER_SECOND": "1000000", "BARIMT_SELLER_RECEIPTS_PER_SECOND": "1000000"}
 """A few tills post here for thousands: the limits are raised, not switched off, so that they cost what they cost."""
+QUIET = {"BARIMT_ACCESS_LOG": "0"}
+"""As the servers that ours is compared with are run."""
 
 
 class NotServed(Exception):  # noqa: N818 - what happened, not what is wrong
@@ -58,9 +60,14 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def centre_served(data_dir: Path, port: int, *, workers: int = 1) -> Iterator[Server]:
-    """Run `barimt serve` with its own PostgreSQL over a data directory, as it ships but for what one till may post."""
+    """Run `barimt serve` with its own PostgreSQL over a data directory, as it ships but for what one till may post and
+    for the line about each request."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BARIMT_")}
-    given = {"BARIMT_DATA_DIR": str(data_dir), "BARIMT_PORT": str(port), "BARIMT_WORKERS": str(workers)} | FASTER_TILLS
+    given = (
+        {"BARIMT_DATA_DIR": str(data_dir), "BARIMT_PORT": str(port), "BARIMT_WORKERS": str(workers)}
+        | FASTER_TILLS
+        | QUIET
+    )
     command = ["-m", "barimt.cli", "serve"]
     with process_served(command, port, data_dir.parent / "serve.log", kept | given, "/readyz") as process:
         yield _server(port, process.pid, workers)
