@@ -26,9 +26,13 @@ serve: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal $(TEST)
 
-# TORTURE='--kills 200 --workers 2 --seed 7' asks for something else.
+# A hundred kills (TORTURE='--kills 40 --workers 2 --seed 7' asks for others), a minute of two workers in which no
+# deadlock may happen, and a disk that is full for real.
 torture: .venv/ready
 	$(BIN)/python -m tests.crash.torture $(TORTURE)
+	$(BIN)/python -m tests.crash.torture --kills 0 --seconds 60 --workers 2
+	@if [ "$$(id -u)" = 0 ]; then $(BIN)/python -m tests.crash.full_disk; \
+	else echo "python -m tests.crash.full_disk needs root: it mounts a small tmpfs"; fi
 
 check: .venv/ready
 	$(BIN)/ruff check .
