@@ -1,6 +1,6 @@
 """What happens when three times as much is offered as the centre can do.
 
-    python -m benchmarks.bench_overload [--seconds 60] [--json]
+    python -m benchmarks.bench_overload [--seconds 60] [--connections 6000] [--json]
 
 First the most is measured (64 connections, closed loop). Then three times of it arrive at random, over up to 6,000
 connections: more than the pool has places, so that it fills. A receipt that is refused is posted again later with the
@@ -25,6 +25,7 @@ from rich.table import Table
 from benchmarks.latencies import Latencies
 from benchmarks.load_pos import Loaded
 from benchmarks.loading import SINGLES_A_SECOND_MAX, finished
+from benchmarks.pairs import cpu_us
 from benchmarks.prepared import Prepared
 from benchmarks.processes import Group, memory_mib
 from benchmarks.served import scratch_dir
@@ -41,6 +42,7 @@ CONNECTIONS = 6000
 PROBES_A_SECOND = 20
 QUIET_S = 6.0
 """How long the probe goes on alone, after the overload."""
+PROBING_MAX_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,10 @@ class Figures:
     issued: Latencies
     refused: Latencies
     refused_share: float
+    worker_us: float
+    """The worker's CPU for an answer, issued or refused, in microseconds."""
+    most_worker_us: float
+    """The same when it does the most."""
     memory_before_mib: float
     memory_first_half_mib: float
     memory_second_half_mib: float
@@ -114,16 +120,17 @@ def measure(prepared: Prepared, size: Size) -> Figures:
             prepare=int(rate * (size.seconds + 1) * 1.5) + size.connections * 2,
             sample=sample,
         )
-        probing = size.seconds + QUIET_S + 4
         probe = client.start(
             server,
             *("--rate", str(PROBES_A_SECOND), "--even", "--connections", "64", "--warm-up", "0"),
-            *("--seconds", str(probing), "--log-file", str(log)),
-            prepare=int(probing * PROBES_A_SECOND) + 640,
+            *("--seconds", str(PROBING_MAX_S), "--log-file", str(log)),
+            prepare=PROBING_MAX_S * PROBES_A_SECOND * 2,
         )
         memory = _watch_memory(server.workers, overload)
         loaded = finished(overload)
-        finished(probe)
+        time.sleep(QUIET_S)
+        probe.terminate()
+        probe.communicate()
         acknowledged, missing = verify_sample(sample, prepared.data_dir)
     ended_at = loaded.opened_at + loaded.seconds
     probes = [(float(at), float(took), status) for at, took, status in map(str.split, log.read_text().splitlines())]
@@ -140,11 +147,12 @@ def _watch_memory(workers: Group, client: "Popen[str]") -> list[float]:
 
 def _recovery(probes: Sequence[tuple[float, float, str]], ended_at: float) -> tuple[float, float]:
     """Answer how long after the end probes still waited, and how long they wait when they do not (milliseconds)."""
-    late = [
-        at - ended_at for at, took, status in probes if at >= ended_at and (status != "201" or took * 1000 > CALM_MS)
-    ]
-    calm = [took * 1000 for at, took, status in probes if at >= ended_at + RECOVERED_MAX_S and status == "201"]
-    return max(late, default=0.0), median(calm) if calm else float("inf")
+    after = [(at - ended_at, took * 1000, status) for at, took, status in probes if at >= ended_at]
+    late = [since for since, ms, status in after if status != "201" or ms > CALM_MS]
+    calm = [ms for since, ms, status in after if since >= RECOVERED_MAX_S and status == "201"]
+    if not calm:
+        return float("inf"), float("inf")
+    return max(late, default=0.0), median(calm)
 
 
 def _figures(
@@ -169,6 +177,8 @@ def _figures(
         issued=loaded.issued,
         refused=loaded.refused,
         refused_share=round(loaded.statuses.get("503", 0) / max(1, answered), 3),
+        worker_us=round(loaded.cpu_s["worker"] / max(1, answered) * 1e6, 1),
+        most_worker_us=round(cpu_us(most, "worker"), 1),
         memory_before_mib=round(before, 1),
         memory_first_half_mib=round(max(during[: half + 1]), 1),
         memory_second_half_mib=round(max(during[half:]), 1),
@@ -196,6 +206,7 @@ def show(figures: Figures) -> None:
         ("arrivals that found no connection", f"{figures.unsent:,}", ""),
         ("refused, p50 and p99, ms", f"{refused.p50_ms:,.0f}, {refused.p99_ms:,.0f}", "at once"),
         ("issued, p50 and p99, ms", f"{issued.p50_ms:,.0f}, {issued.p99_ms:,.0f}", ""),
+        ("worker CPU an answer, µs", f"{figures.worker_us}, doing the most: {figures.most_worker_us}", ""),
         ("memory before, MiB", f"{figures.memory_before_mib:,}", ""),
         ("memory, first half", f"{figures.memory_first_half_mib:,}", ""),
         ("memory, second half", f"{figures.memory_second_half_mib:,}", f"at most {GROWTH_MAX:.0%} of it"),
@@ -215,10 +226,11 @@ def main() -> int:
     """Measure, print, and answer the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     with scratch_dir() as folder:
-        figures = measure(Prepared.make(folder), Size(given.seconds))
+        figures = measure(Prepared.make(folder), Size(given.seconds, connections=given.connections))
     if given.json:
         print(json.dumps(asdict(figures)))
     else:

@@ -70,7 +70,7 @@ def main() -> int:
     gc.freeze()  # a hundred thousand prepared requests are not looked through again while measuring
     with ExitStack() as files:
         sample = files.enter_context(given.sample_file.open("wb")) if given.sample_file else None
-        log = files.enter_context(given.log_file.open("w", encoding="ascii")) if given.log_file else None
+        log = files.enter_context(given.log_file.open("w", 1, encoding="ascii")) if given.log_file else None
         load = Load(
             (plan.host, plan.port), queues, given.connections,
             sample=sample, sample_every=given.sample_every, log=log,
