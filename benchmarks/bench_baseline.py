@@ -1,4 +1,4 @@
-"""The centre as it ships against what a team would write first (`baseline_orm.py`): singles, and bulk.
+"""The centre, without its access log, against what a team would write first (`baseline_orm.py`): singles, and bulk.
 
     python -m benchmarks.bench_baseline [--pairs 5] [--seconds 10] [--json]
 

@@ -1,4 +1,4 @@
-"""Single receipts: the centre as it ships against an empty FastAPI endpoint that only validates the same body.
+"""Single receipts: the centre, without its access log, against an empty FastAPI endpoint that only validates.
 
     python -m benchmarks.bench_gateway [--pairs 5] [--seconds 10] [--json]
 

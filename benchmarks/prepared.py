@@ -41,7 +41,7 @@ class Prepared:
         return self.folder / "data"
 
     def served(self, *, workers: int = 1) -> AbstractContextManager[Server]:
-        """Serve the centre as it ships."""
+        """Serve the centre."""
         return centre_served(self.data_dir, self.port, workers=workers)
 
     def load(self, server: Server, *options: str, prepare: int) -> Loaded:
