@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from kernel.clock import Clock, Month, business_date
 from kernel.refusal import Malformed, Refusal
+from pos_gateway.callers import MOMENT_S, Callers
 from pos_gateway.content import digest_key, first_difference, sale_digest, void_digest
 from pos_gateway.directory import Directory, WrongSeller, pick_terminal
 from pos_gateway.failures import reaching_database
@@ -44,7 +45,6 @@ from receipts.store.reading import Client
 from receipts.stored import StoredReceipt
 from receipts.submission import price
 from runtime.tokens.access import AccessTokens
-from runtime.tokens.bearer import Unauthenticated, token_of
 
 
 class Sold(Struct, frozen=True, gc=False):
@@ -62,6 +62,7 @@ class Gateway:
     directory: Directory
     pool: Pool
     tokens: AccessTokens
+    callers: Callers
     clock: Clock
     real_clock: Callable[[], datetime]
     limits: Limits
@@ -83,7 +84,9 @@ class Gateway:
         bounds: Bounds = UNLIMITED,
     ) -> AsyncIterator[Self]:
         """Run a gateway with its sequencer; at the end what waits in the pool is still issued."""
-        directory = Directory(database, remembered_s=bounds.remembered_s)
+        moment_s = min(MOMENT_S, bounds.remembered_s / 4)
+        remembered_s = bounds.remembered_s - moment_s
+        directory = Directory(database, remembered_s=remembered_s)
         pool = Pool()
         sequencer = Sequencer(
             pool,
@@ -95,13 +98,14 @@ class Gateway:
         )
         running = asyncio.create_task(sequencer.run(), name="sequencer")
         running.add_done_callback(lambda ended: _ended(pool, ended))
-        tokens = AccessTokens(token_key, directory.is_active, remembered_s=bounds.remembered_s)
+        tokens = AccessTokens(token_key, directory.is_active, remembered_s=remembered_s)
         try:
             yield cls(
                 database=database,
                 directory=directory,
                 pool=pool,
                 tokens=tokens,
+                callers=Callers(directory, tokens, real_clock, moment_s=moment_s),
                 clock=clock,
                 real_clock=real_clock,
                 limits=Limits(bounds),
@@ -115,10 +119,7 @@ class Gateway:
 
     async def authenticate(self, authorization: str | None) -> Client:
         """Answer whose access token this is. Raises `Unauthenticated` or `TokenExpired`."""
-        client = await self.directory.client(await self.tokens.read(token_of(authorization), self.real_clock()))
-        if client is None:
-            raise Unauthenticated
-        return client
+        return await self.callers.caller(authorization)
 
     async def judge(self, client: Client, key: str, body: ReceiptIn) -> SaleOrder | Sold:
         """Answer the order to issue a well-formed receipt; or what was issued before, where only today's law stands
@@ -149,7 +150,7 @@ class Gateway:
 
     async def issue(self, order: SaleOrder | Sold) -> Sold:
         """Wait until a judged receipt is durable. Raises the refusal that it ended with, or `Unavailable`."""
-        return order if isinstance(order, Sold) else await self.sold(order, await self.enter(order))
+        return await self.sold(order, await self.enter(order)) if isinstance(order, SaleOrder) else order
 
     def enter(self, order: Order) -> "asyncio.Future[Outcome]":
         """Put an order into the pool and answer the promise of its outcome. Raises `Unavailable`."""

@@ -7,7 +7,7 @@ The bound keeps the promise that nobody waits long: 4,096 receipts are about a s
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 
 from msgspec.structs import replace
@@ -40,7 +40,7 @@ class Waiting:
     order: Order
     outcome: "asyncio.Future[Outcome]"
     since: float
-    later: list["Waiting"] = field(default_factory=list)
+    later: list["Waiting"] | None = None
 
 
 class Pool:
@@ -77,7 +77,7 @@ class Pool:
             self.require_room(1)
             self._add(waiting)
         else:
-            first.later.append(waiting)
+            _wait_behind(first, waiting)
         return waiting.outcome
 
     def _add(self, waiting: Waiting) -> None:
@@ -104,14 +104,14 @@ class Pool:
         for waiting, result in settled:
             del self._in_flight[waiting.order.client_id, waiting.order.key]
             _tell(waiting, result)
-            for later in waiting.later:
+            for later in waiting.later or ():
                 first = self._in_flight.get((later.order.client_id, later.order.key))
                 if later.order.content_hash == waiting.order.content_hash:
                     _tell(later, _repeated(result))
                 elif first is None:
                     self._add(later)
                 else:
-                    first.later.append(later)
+                    _wait_behind(first, later)
 
     def turn_away(self, unavailable: Unavailable) -> None:
         """Refuse everything that waits and was not taken yet."""
@@ -132,6 +132,12 @@ class Pool:
         """Take nothing more; what waits is still issued."""
         self._closed = True
         self._arrived.set()
+
+
+def _wait_behind(first: Waiting, waiting: Waiting) -> None:
+    if first.later is None:
+        first.later = []
+    first.later.append(waiting)
 
 
 def _tell(waiting: Waiting, result: Result) -> None:
