@@ -5,7 +5,7 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from barimt.authority import Authority
 from barimt.docs_page import OPENAPI_PATH, mount_docs
 from barimt.follow_keys import KeyFollower
+from barimt.keep_months import MonthKeeper
 from barimt.mounts import mount_faces
 from barimt.openapi import DocumentedApp
 from barimt.samples import WORDS
@@ -114,7 +115,13 @@ async def _open(
     tills = await stack.enter_async_context(_pool(database, Role.GATEWAY, GATEWAY_CONNECTIONS))
     consumers = await stack.enter_async_context(_pool(database, Role.CLAIMS, CLAIMS_CONNECTIONS))
     signing = authority.signing_keys(clock())
-    await stack.enter_async_context(_following(KeyFollower(signing, authority, tills, clock)))
+    follower, keeper = KeyFollower(signing, authority, tills, clock), MonthKeeper(tills, clock, real_now)
+    for name, look, for_ever in (
+        ("keys", follower.look, follower.follow_for_ever),
+        ("months", keeper.look, keeper.keep_for_ever),
+    ):
+        await look()
+        await stack.enter_async_context(_running(for_ever(), name))
     app.state.gateway = await stack.enter_async_context(
         Gateway.opened(
             tills,
@@ -141,15 +148,14 @@ async def _pool(database: Database, role: Role, size: int) -> AsyncIterator["asy
 
 
 @asynccontextmanager
-async def _following(follower: KeyFollower) -> AsyncIterator[None]:
-    await follower.look()
-    following = asyncio.create_task(follower.follow_for_ever(), name="keys")
+async def _running(for_ever: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
+    running = asyncio.create_task(for_ever, name=name)
     try:
         yield
     finally:
-        following.cancel()
+        running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await following
+            await running
 
 
 def _bearers(settings: Settings, authority: Authority, client: httpx2.AsyncClient) -> BearerVerifier:

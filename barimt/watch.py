@@ -16,15 +16,17 @@ from typing import Any, Final
 import asyncpg
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from kernel.clock import Month
 from mobile_stub.app import Claims
 from pos_gateway.gateway import Gateway
-from receipts.store import following, reading
+from receipts.store import following, months, reading
 from runtime.data_dir import DataDir
 from runtime.meters import Gauge, Kind, Meters, has_ended
 
 LOOK_EVERY_S: Final = 0.25
 READ_EVERY_S: Final = 5.0
 READ_S: Final = 1.0
+MONTHS_LOOKED_AHEAD: Final = 3
 LAGS_S: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _AWAY = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError)
 
@@ -47,6 +49,7 @@ _SAID: Final = {
     "barimt_outbox_rows": "Voids, corrections and uploads that the claims have yet to follow, counted up to 100000.",
     "barimt_outbox_oldest_seconds": "How long the first of them has waited. Above 5 the claims side does not follow.",
     "barimt_signing_key_valid_seconds": "How long the signing key is still good. At 0 nothing is issued.",
+    "barimt_months_made_seconds": "How far ahead tables of receipts are made. Below 3 days nobody makes them.",
     "barimt_key_list_age_seconds": "Age of the published key list. Falls to 0 when a key is made or revoked.",
 }
 
@@ -124,6 +127,8 @@ class Watch:
                 rows, oldest = await following.find_backlog(self._claims.database)
                 keys = await reading.find_gateway_keys(self._gateway.database)
                 listed_at = await reading.find_key_list_time(self._gateway.database)
+                ahead = [Month.of(now).plus(at) for at in range(MONTHS_LOOKED_AHEAD)]
+                unmade = await months.find_unmade(self._gateway.database, ahead)
         except _AWAY:
             return {"barimt_database_up": 0}
         signer = self._gateway.signing.signer
@@ -133,6 +138,7 @@ class Watch:
             "barimt_outbox_rows": rows,
             "barimt_outbox_oldest_seconds": 0.0 if oldest is None else _seconds(now, oldest),
             "barimt_signing_key_valid_seconds": max(good, default=0.0),
+            "barimt_months_made_seconds": _seconds(unmade[0].starts_at if unmade else ahead[-1].ends_at, now),
         }
         if listed_at is not None:
             values["barimt_key_list_age_seconds"] = _seconds(now, listed_at)

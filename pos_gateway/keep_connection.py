@@ -40,7 +40,10 @@ class KeptConnection:
                 raise
 
     async def close(self) -> None:
-        """Give the connection up. It is cut, not reset."""
+        """Give the connection up. It is cut, not reset. What months there are is asked anew: one may be gone that was
+        there, where the clock was set back by months.
+        """
+        self._months.clear()
         connection, self._connection = self._connection, None
         if connection is not None:
             if _is_open(connection):

@@ -7,12 +7,13 @@ import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from kernel.clock import Month
 from pos_gateway import metrics
 from pos_gateway.metrics import STAGES, GatewayMetrics
 from runtime.database import Role
 from runtime.meters import Meters
 from runtime.metrics import exposition
-from tests.serving import Centre, created, part, refused, wait_for
+from tests.serving import OPENED_AT, Centre, created, part, refused, wait_for
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -143,6 +144,10 @@ class TestReadings:
         assert found["barimt_outbox_oldest_seconds", ()] >= 0
         assert found["barimt_signing_key_valid_seconds", ()] > 365 * 86_400
         assert found["barimt_key_list_age_seconds", ()] >= 0
+
+    def test_of_the_months_that_are_made(self, shared_centre: Centre) -> None:
+        end_of_april = Month(2017, 4).ends_at  # the month after the centre's
+        assert scraped(shared_centre)["barimt_months_made_seconds", ()] == (end_of_april - OPENED_AT).total_seconds()
 
 
 class TestTerminals:
