@@ -139,8 +139,20 @@ class Life:
                 self._say(order, full, at, reply)
             return
         verdicts = [asyncio.create_task(said_of(self.pool, order)) for order in orders]
+        self._hang_up(verdicts)
         for at, verdict in enumerate(verdicts):
-            self._say(orders[at], await verdict, at, reply)
+            await asyncio.wait([verdict])
+            if not verdict.cancelled():
+                self._say(orders[at], verdict.result(), at, reply)
+
+    def _hang_up(self, verdicts: Sequence[asyncio.Task[Said]]) -> None:
+        """Now and then, let the client be gone before it is answered: nobody waits for the promises any more."""
+        loop, chance = asyncio.get_running_loop(), self.site.chance
+        if chance.happens(self.site.weather.at(loop.time()).client_hangs_up):
+            self.site.history.note("hung up", self.name)
+            after_s = chance.uniform(0, 0.3)
+            for verdict in verdicts:
+                loop.call_later(after_s, verdict.cancel)
 
     def _say(self, order: Order, said: Said, at: int, reply: Reply) -> None:
         if self.alive:

@@ -21,8 +21,8 @@ PLANTED_SEEDS_MAX = 50
 
 
 MET = {
-    *Fault, "lost", "doubled", "timeout", "killed", "stopped", "crashed", "stepped", "repeated", "outcome_unknown",
-    "Unavailable", "Unforeseen", "key_reused", "already_void", "not_latest", "clock_ahead",
+    *Fault, "lost", "doubled", "timeout", "hung up", "killed", "stopped", "crashed", "stepped", "repeated",
+    "outcome_unknown", "Unavailable", "Unforeseen", "key_reused", "already_void", "not_latest", "clock_ahead",
 }  # fmt: skip
 """What must have happened in some of the days; else they would prove little."""
 

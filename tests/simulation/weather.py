@@ -17,13 +17,14 @@ class Climate:
     message_lost: float
     message_doubled: float
     message_late: float
+    client_hangs_up: float
     latency_s: float
     """The longest that a statement takes one way, when nothing is wrong."""
 
 
-CALM = Climate(0.02, 0.01, 0.02, 0.02, 0.001)
-STORM = Climate(0.12, 0.08, 0.08, 0.10, 0.012)
-STILL = Climate(0, 0, 0, 0, 0.001)
+CALM = Climate(0.02, 0.01, 0.02, 0.02, 0.01, 0.001)
+STORM = Climate(0.12, 0.08, 0.08, 0.10, 0.04, 0.012)
+STILL = Climate(0, 0, 0, 0, 0, 0.001)
 
 
 class Weather:
