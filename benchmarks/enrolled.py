@@ -13,12 +13,15 @@ from barimt.authority import EPOCH
 from barimt.demo.till_client import TillClient
 from barimt.open_authority import open_authority
 from benchmarks.till_requests import LoadPlan, TillSeat, receipt_body
+from kernel.clock import Clock
 from receipts.enrol import NewSeller, NewTerminal, add_client, add_seller, add_terminal
 from runtime.clock import business_clock
 from runtime.database import Database, Role, join_database
 from runtime.settings import Settings, load_settings
 
 TILLS = 64
+Seat = tuple[str, str]
+"""The TIN of a seller, which is its client's name too, and its terminal in eight digits."""
 ONE = 10**9
 """A number of a body that lies beyond those of load clients."""
 
@@ -27,7 +30,12 @@ def enrol(data_dir: Path, port: int, tills: int = TILLS) -> LoadPlan:
     """Enrol sellers with a client and a terminal each at the centre that serves `data_dir`, and fetch their tokens."""
     settings = load_settings(data_dir=data_dir, port=port)
     with join_database(settings) as database:
-        seats = _add_tills(database, settings, data_dir.parent, tills)
+        seats = add_tills(database, settings, tills)
+    return plan_for(data_dir, port, seats)
+
+
+def plan_for(data_dir: Path, port: int, seats: Sequence[Seat]) -> LoadPlan:
+    """Fetch the tokens of enrolled tills at the centre that serves `data_dir`, and answer how they post."""
     tokens = asyncio.run(_tokens(f"http://127.0.0.1:{port}", data_dir.parent, seats))
     return LoadPlan("127.0.0.1", port, tuple(TillSeat(token, *seat) for token, seat in zip(tokens, seats, strict=True)))
 
@@ -42,8 +50,9 @@ def post_one(plan: LoadPlan) -> bytes:
     return answer.content
 
 
-def _add_tills(database: Database, settings: Settings, folder: Path, tills: int) -> list[tuple[str, str]]:
-    added, clock = [], business_clock(None)
+def add_tills(database: Database, settings: Settings, tills: int, clock: Clock | None = None) -> list[Seat]:
+    """Enrol sellers with a client and a terminal each, now or when `clock` says; their keys lie beside the data."""
+    added, clock, folder = list[Seat](), clock or business_clock(None), settings.data_dir.parent
     with database.transaction(Role.JOBS) as connection:
         signing = open_authority(connection, clock, settings=settings).signing_keys(clock())
         for number in range(1, tills + 1):
@@ -70,7 +79,7 @@ def _make_key(folder: Path, name: str) -> str:
     ).decode()  # fmt: skip
 
 
-async def _tokens(url: str, folder: Path, seats: Sequence[tuple[str, str]]) -> list[str]:
+async def _tokens(url: str, folder: Path, seats: Sequence[Seat]) -> list[str]:
     async with httpx2.AsyncClient(base_url=url, timeout=60) as http:
         tokens = []
         for tin, _ in seats:
