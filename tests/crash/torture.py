@@ -119,11 +119,11 @@ def _silences(folder: Path) -> list[tuple[int, int]]:
 
 
 def _outages(kills: Sequence[Kill], silences: Sequence[tuple[int, int]]) -> dict[str, dict[str, float]]:
-    """Answer for each victim how long nobody was acknowledged: of each kill the longest silence until the next kill."""
+    """Answer for each victim how long nobody was acknowledged: a kill's longest silence, up to the next kill."""
     outages: dict[str, list[float]] = defaultdict(list)
     ends = [kill.at_ns for kill in kills[1:]] + [time.monotonic_ns()] * bool(kills)
     for kill, end in zip(kills, ends, strict=True):
-        touching = [until - since for since, until in silences if until > kill.at_ns and since < end]
+        touching = [min(until, end) - since for since, until in silences if until > kill.at_ns and since < end]
         outages[str(kill.victim)].append(max(touching, default=0) / 1e9)
     return {
         victim: {"median": round(median(found), 2), "longest": round(max(found), 2)}
