@@ -28,13 +28,12 @@ from kernel.clock import Clock
 from kernel.refusal import Unavailable
 from mobile_stub.app import Claims
 from pos_gateway.gateway import Gateway
+from pos_gateway.lane import ReceiptLane
 from pos_gateway.metrics import GatewayMetrics
-from pos_gateway.routes import serve_receipt
-from pos_gateway.wire import RECEIPT_BYTES_MAX
 from runtime import access_log, http_errors
 from runtime.clock import business_clock, real_now
 from runtime.database import Database, Role
-from runtime.fast_lane import FastLane
+from runtime.lane import LANE, Lane
 from runtime.meters import Meters
 from runtime.metrics import CONTENT_TYPE, RequestMetrics, exposition
 from runtime.settings import Settings
@@ -61,12 +60,16 @@ def make_app(
     meters = meters or Meters()
     metrics = GatewayMetrics(meters)
 
+    observers: list[access_log.Observer] = [RequestMetrics(meters)]
+    if settings.access_log:
+        observers.append(access_log.access_line(sys.stderr))
+
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Lane]]:
         async with AsyncExitStack() as stack:
             await _open(app, stack, database, authority, metrics, real_clock)
             app.state.watch = await stack.enter_async_context(Watch.kept(app.state.gateway, app.state.claims, meters))
-            yield
+            yield {LANE: ReceiptLane(app.state.gateway, observers)}
 
     app = DocumentedApp(
         title="Barimt",
@@ -86,17 +89,7 @@ def make_app(
     http_errors.install(app, metrics.problem)
     for kind in DATABASE_AWAY:
         app.add_exception_handler(kind, _database_away)
-    observers: list[access_log.Observer] = [RequestMetrics(meters)]
-    if settings.access_log:
-        observers.append(access_log.access_line(sys.stderr))
     access_log.install(app, *observers)
-    app.lane = FastLane(
-        app.long_way,
-        "/v1/receipts",
-        lambda headers, body: serve_receipt(app.state.gateway, headers, body),
-        body_bytes_max=RECEIPT_BYTES_MAX,
-        observers=observers,
-    )
     return app
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from barimt.samples import ADDRESS, NDJSON, PYTHON, TAGS, body_text, sample
 from pos_gateway.openapi import issuing_paths, issuing_schemas
@@ -35,18 +34,9 @@ _FAMILIES: Final = ("4XX", "5XX")
 
 
 class DocumentedApp(FastAPI):
-    """An app whose OpenAPI document is complete, and that may have a fast lane around it."""
+    """An app whose OpenAPI document is complete."""
 
-    lane: ASGIApp | None = None
     _completed: Json | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, by the lane where there is one."""
-        await (self.lane or self.long_way)(scope, receive, send)
-
-    async def long_way(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request by way of everything that the framework does."""
-        await super().__call__(scope, receive, send)
 
     def openapi(self) -> Json:
         """Answer the document, completed once whenever FastAPI has written it anew."""

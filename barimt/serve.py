@@ -22,6 +22,7 @@ from runtime import logs
 from runtime.clock import business_clock
 from runtime.data_dir import DataDir, write_private
 from runtime.database import Role, open_database
+from runtime.lane import LaneProtocol
 from runtime.settings import Settings, load_settings
 from runtime.tokens.dev_issuer import is_loopback, refuse_public_host
 from runtime.unusable import Unusable
@@ -83,6 +84,7 @@ def _options(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.host,
         "port": settings.port,
+        "http": LaneProtocol,
         "log_config": None,
         "access_log": False,
         "server_header": False,

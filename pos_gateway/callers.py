@@ -42,15 +42,20 @@ class Callers:
         self._recent: dict[str, Client] = {}
         self._until_s = 0.0
 
+    def known(self, authorization: str) -> Client | None:
+        """Answer whose `Authorization` that is, if that was asked a moment ago."""
+        now = self._elapsed_s()
+        if now >= self._until_s:
+            self._recent.clear()
+            self._until_s = now + self._moment_s
+        return self._recent.get(authorization)
+
     async def caller(self, authorization: str | None) -> Client:
         """Answer whose `Authorization` that is. Raises `Unauthenticated` or `TokenExpired`."""
-        asked_at = self._elapsed_s()
-        if asked_at >= self._until_s:
-            self._recent.clear()
-            self._until_s = asked_at + self._moment_s
-        known = self._recent.get(authorization or "")
+        known = self.known(authorization or "")
         if known is not None:
             return known
+        asked_at = self._elapsed_s()
         client = await self._directory.client(await self._tokens.read(token_of(authorization), self._now()))
         if client is None:
             raise Unauthenticated

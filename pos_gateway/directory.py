@@ -104,19 +104,27 @@ class Directory:
             self._merchants.put((tin, day), merchant, asked_at)
         return found
 
+    def known_terminal(self, client: Client, named: int | None, key: str) -> int | None:
+        """Answer the terminal that issues, as `terminal` does, if that takes no look-up."""
+        if named is None:
+            return pick_terminal(client, key) if client.terminals else None
+        return named if named in client.terminals else None
+
     async def terminal(self, client: Client, named: int | None, key: str) -> int:
         """Answer the terminal that issues: the one named, or one chosen by the key, so that a retry meets the same
         chain. Raises `TerminalUnknown` when it is not this client's, or the client has none.
 
         A terminal of the client's own that is not open is answered too: issuing says what is the matter with it.
         """
+        known = self.known_terminal(client, named, key)
+        if known is not None:
+            return known
         if named is None:
-            return pick_terminal(client if client.terminals else await self._client_now(client.client_id), key)
-        if named not in client.terminals:
-            with reaching_database():
-                owner = await find_terminal_client(self._database, client.seller, named)
-            if owner != client.client_id:
-                raise TerminalUnknown(terminal=format_terminal(named))
+            return pick_terminal(await self._client_now(client.client_id), key)
+        with reaching_database():
+            owner = await find_terminal_client(self._database, client.seller, named)
+        if owner != client.client_id:
+            raise TerminalUnknown(terminal=format_terminal(named))
         return named
 
     async def _client_now(self, client_id: str) -> Client | None:

@@ -43,7 +43,7 @@ from receipts.signing_keys import SigningKeys
 from receipts.store import issuing
 from receipts.store.reading import Client
 from receipts.stored import StoredReceipt
-from receipts.submission import price
+from receipts.submission import Submission, price
 from runtime.tokens.access import AccessTokens
 
 
@@ -121,21 +121,32 @@ class Gateway:
         """Answer whose access token this is. Raises `Unauthenticated` or `TokenExpired`."""
         return await self.callers.caller(authorization)
 
+    def judge_now(self, client: Client, key: str, body: ReceiptIn) -> SaleOrder | None:
+        """Answer the order to issue a well-formed receipt, if that takes no look-up. Raises as `judge` does."""
+        submission = _submission(client, body)
+        day = business_date(submission.sold_at or self.clock())
+        merchants = self.directory.known_merchants({part.seller_tin for part in submission.parts}, day)
+        terminal = self.directory.known_terminal(client, submission.terminal, key)
+        if merchants is None or terminal is None:
+            return None
+        try:
+            priced = price(submission, merchants, rules=rules_on(day), day=day)
+        except Malformed:
+            return None  # it may be a retry
+        digest = sale_digest(submission, self.content_key)
+        return SaleOrder(client.client_id, key, digest, client.seller, terminal, submission, priced)
+
     async def judge(self, client: Client, key: str, body: ReceiptIn) -> SaleOrder | Sold:
         """Answer the order to issue a well-formed receipt; or what was issued before, where only today's law stands
         against a retry. Raises `Malformed` with every fault that the law finds, or a refusal.
         """
-        submission = submission_of(body)
-        if submission.seller_tin != client.seller_tin:
-            raise WrongSeller
-        if submission.pays_invoice is not None and submission.pays_invoice.seller != client.seller:
-            raise InvoiceUnknown
+        order = self.judge_now(client, key, body)
+        if order is not None:
+            return order
+        submission = _submission(client, body)
         digest = sale_digest(submission, self.content_key)
         day = business_date(submission.sold_at or self.clock())
-        tins = {part.seller_tin for part in submission.parts}
-        merchants = self.directory.known_merchants(tins, day)
-        if merchants is None:
-            merchants = await self.directory.merchants(tins, day)
+        merchants = await self.directory.merchants({part.seller_tin for part in submission.parts}, day)
         try:
             priced = price(submission, merchants, rules=rules_on(day), day=day)
         except Malformed:
@@ -143,9 +154,7 @@ class Gateway:
             if before is None:
                 raise
             return before
-        terminal = submission.terminal
-        if terminal is None or terminal not in client.terminals:
-            terminal = await self.directory.terminal(client, terminal, key)
+        terminal = await self.directory.terminal(client, submission.terminal, key)
         return SaleOrder(client.client_id, key, digest, client.seller, terminal, submission, priced)
 
     async def issue(self, order: SaleOrder | Sold) -> Sold:
@@ -224,6 +233,15 @@ class Gateway:
                 return None
             used = known[client_id, key]
             return used, (await issuing.find_receipts(self.database, [used.receipt]))[used.receipt]
+
+
+def _submission(client: Client, body: ReceiptIn) -> Submission:
+    submission = submission_of(body)
+    if submission.seller_tin != client.seller_tin:
+        raise WrongSeller
+    if submission.pays_invoice is not None and submission.pays_invoice.seller != client.seller:
+        raise InvoiceUnknown
+    return submission
 
 
 def _ended(pool: Pool, sequencer: "asyncio.Task[None]") -> None:

@@ -63,6 +63,11 @@ class Pool:
         """Since when the order waits that is taken next; None when none waits."""
         return self._queue[0].since if self._queue else None
 
+    @property
+    def has_room(self) -> bool:
+        """Whether another order would be taken. A closed pool is another matter than a full one, and says so itself."""
+        return self._closed or len(self._in_flight) < self._receipts_max
+
     def enter(self, order: Order) -> "asyncio.Future[Outcome]":
         """Let an order wait and answer the promise of its outcome, which whoever waits may give up alone. The same
         client, key and content in flight share one outcome, which for all but the first is a repetition; other content

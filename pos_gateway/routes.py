@@ -1,9 +1,8 @@
 """The routes on which tills issue: raw Starlette routes, with no validation layer between the bytes and the pool. They
-are documented in `openapi.py` all the same. Single receipts have a lane of their own past the framework
-(`runtime.fast_lane`), in which `serve_receipt` answers; what it cannot answer comes to `post_receipt`.
+are documented in `openapi.py` all the same. Single receipts have a lane of their own past the framework's layers
+(`lane.py`); what it cannot answer comes to `post_receipt`.
 """
 
-from collections.abc import Mapping
 from time import perf_counter
 
 import msgspec
@@ -14,11 +13,11 @@ from starlette.routing import Route
 from pos_gateway import lookups, wire
 from pos_gateway.answers import receipt_answer
 from pos_gateway.batch import post_batch
-from pos_gateway.bodies import key_missing, parse_key, read_body, read_key, require_key
-from pos_gateway.gateway import Gateway, gateway_of
+from pos_gateway.bodies import read_body, read_key, require_key
+from pos_gateway.gateway import gateway_of
+from pos_gateway.lane import issue
 from receipts.ids import ReceiptId
-from receipts.store.reading import Client
-from runtime.fast_lane import raise_failure
+from runtime.lane import resume_of
 
 JSON = "application/json"
 _encode = msgspec.json.Encoder().encode
@@ -31,37 +30,18 @@ async def post_receipt(request: Request) -> Response:
     Say what was sold, in möngö (1/100 MNT) with taxes included; the taxes are computed where you do not state them.
     What is wrong is said all at once. After a time-out, or a 504, send the same key and content again.
     """
-    raise_failure(request.scope)
-    began = perf_counter()
-    gateway = gateway_of(request.app)
-    client = await gateway.authenticate(request.headers.get("authorization"))
-    gateway.limits.spend(client)
-    key = require_key(request)
-    status, content = await _issue(gateway, client, key, await read_body(request, wire.RECEIPT_BYTES_MAX), began)
+    resume = resume_of(request.scope)
+    if resume is None:
+        began = perf_counter()
+        gateway = gateway_of(request.app)
+        client = await gateway.authenticate(request.headers.get("authorization"))
+        gateway.limits.spend(client)
+        key = require_key(request)
+        body = wire.read_receipt(await read_body(request, wire.RECEIPT_BYTES_MAX))
+        status, content = await issue(gateway, client, key, body, began, perf_counter())
+    else:
+        status, content = await resume()
     return Response(content, status, media_type=JSON)
-
-
-async def serve_receipt(gateway: Gateway, headers: Mapping[bytes, bytes], body: bytes) -> tuple[int, bytes]:
-    """Answer what `post_receipt` does, for a plain request (`runtime.fast_lane`)."""
-    began = perf_counter()
-    client = await gateway.authenticate(headers.get(b"authorization", b"").decode("latin-1"))
-    gateway.limits.spend(client)
-    key = headers.get(b"idempotency-key")
-    if key is None:
-        raise key_missing()
-    return await _issue(gateway, client, parse_key(key.decode("latin-1")), body, began)
-
-
-async def _issue(gateway: Gateway, client: Client, key: str, octets: bytes, began: float) -> tuple[int, bytes]:
-    body = wire.read_receipt(octets)
-    read = perf_counter()
-    order = await gateway.judge(client, key, body)
-    judged = perf_counter()
-    sold = await gateway.issue(order)
-    issued = perf_counter()
-    content = _encode(receipt_answer(sold.issued, sold.parts))
-    gateway.metrics.single(began, read, judged, issued)
-    return 200 if sold.issued.repeated else 201, content
 
 
 async def post_void(request: Request) -> Response:

@@ -31,6 +31,7 @@ from receipts.orders import Issued, SaleOrder, VoidOrder
 from receipts.receipt import Nature, TaxType, lottery_number
 from receipts.rules import rules_on
 from receipts.store import issuing
+from receipts.store.copying import copy_receipts
 from receipts.store.issuing import PostgresIssuing
 from receipts.stored import PartAmounts, StoredReceipt, stored_receipt
 from receipts.submission import Merchant, StatedPart, Submission, price
@@ -231,7 +232,7 @@ class World:
         rows = [self._row(till, link, root, merchants or [till.shop]) for link in links]
         async with self.gateway.acquire() as connection, connection.transaction():
             await issuing.ensure_month(connection, Month.of(self.now))
-            await issuing.add_receipts(connection, rows)
+            await copy_receipts(connection, rows)
             await issuing.add_events(connection, [Event(row.root_key, "upload", None, self.now) for row in rows])
         return rows
 
@@ -249,7 +250,7 @@ class World:
         nature = link.kind.nature
         async with self.gateway.acquire() as connection, connection.transaction():
             await issuing.find_receipts(connection, [root.key], lock=True)
-            await issuing.add_receipts(connection, [row])
+            await copy_receipts(connection, [row])
             await issuing.add_successors(connection, [Successor(root.key, row.key, root.key, nature, self.now, None)])
             event = "void" if nature is Nature.VOID else "correction"
             await issuing.add_events(connection, [Event(root.key, event, None, self.now)])

@@ -40,6 +40,7 @@ from runtime.clock import real_now
 from runtime.data_dir import DataDir
 from runtime.database import LOGINS, Database
 from runtime.database import Role as DatabaseRole
+from runtime.lane import LaneProtocol
 from runtime.settings import Settings, load_settings
 from runtime.tokens.bearer import Role
 from runtime.tokens.dev_issuer import DevIssuer
@@ -334,7 +335,7 @@ def served(
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         app = make_app(settings, database, authority, real_clock=real_clock)
-        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
+        config = uvicorn.Config(app, http=LaneProtocol, log_config=None, access_log=False, server_header=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="centre")
         witness = _witness(app)

@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from asyncpg import Connection, DataError
+from asyncpg import Connection
 
 from kernel.clock import Month
 from receipts.chain import Head
 from receipts.chunk import Chunk, Event, LockedChain, Successor
 from receipts.issuing import KnownKey
 from receipts.orders import Order
+from receipts.store.copying import copy_receipts
 from receipts.stored import ReceiptKey, StoredReceipt
 
-_NAMES = StoredReceipt.__struct_fields__
-_QUALIFIED = ", ".join("r." + name for name in _NAMES)
+_QUALIFIED = ", ".join("r." + name for name in StoredReceipt.__struct_fields__)
 
 LOCK_CHAINS = """
 SELECT c.seller, c.terminal, c.counter, c.head_hash, c.turnover_mongo, c.day, c.next_number, c.last_issued_at,
@@ -92,7 +92,7 @@ class PostgresIssuing:
 
     async def add(self, chunk: Chunk, received_month: int) -> None:
         """Store what a chunk gathered: receipts, heads, keys, successors and events."""
-        await add_receipts(self.connection, chunk.receipts)
+        await copy_receipts(self.connection, chunk.receipts)
         await move_chains_and_add_keys(self.connection, chunk.heads.values(), chunk.keys, received_month)
         if chunk.successors:
             await add_successors(self.connection, chunk.successors)
@@ -154,15 +154,6 @@ async def find_latest(connection: Connection, roots: Iterable[ReceiptKey]) -> di
     return {(row[0], row[1], row[2], row[3]): (row[0], row[4], row[5], row[6]) for row in rows}
 
 
-async def add_receipts(connection: Connection, receipts: Sequence[StoredReceipt]) -> None:
-    """Store the links of a chunk."""
-    rows = [_row(receipt) for receipt in receipts]
-    try:
-        await connection.copy_records_to_table("receipts", schema_name="pos", columns=_NAMES, records=rows)
-    except OverflowError as error:
-        raise DataError(str(error)) from error  # as an INSERT of the same value would be refused
-
-
 async def move_chains_and_add_keys(
     connection: Connection, heads: Iterable[Head], issued: Iterable[tuple[Order, ReceiptKey]], received_month: int
 ) -> None:
@@ -186,7 +177,6 @@ async def add_events(connection: Connection, events: Sequence[Event]) -> None:
     await connection.executemany(ADD_EVENT, [(*e.root, e.event, e.login_no, e.created_at) for e in events])
 
 
-_row: Callable[[StoredReceipt], tuple[object, ...]] = attrgetter(*_NAMES)
 _place: Callable[[Head], tuple[object, ...]] = attrgetter(
     "seller", "terminal", "counter", "previous_hash", "turnover_mongo", "day", "next_number", "last_issued_at"
 )

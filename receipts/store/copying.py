@@ -1,0 +1,93 @@
+"""Rows of pos.receipts as PostgreSQL's binary COPY format has them (PostgreSQL documentation, COPY, "Binary Format").
+
+The driver finds out for each value how it is written; here the layout of a row is known, and one `struct` call writes
+most of it. The order of the fields is that of `StoredReceipt`, which is the order of the table's columns.
+"""
+
+import struct
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+
+from asyncpg import Connection, DataError
+
+from receipts.stored import StoredReceipt
+
+COLUMNS = StoredReceipt.__struct_fields__
+_HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
+_TRAILER = struct.pack(">h", -1)
+_NULL = struct.pack(">i", -1)
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""From which on the server counts microseconds."""
+_INT8, _INT2 = 20, 21
+"""The object ids of bigint and smallint."""
+_FIRST = struct.Struct(">h iq iiiiii ih iiiiii iq iq ih iq iq iq iq iq i144s i32s i")
+_SECOND = struct.Struct(">i32s")
+_LENGTH = struct.Struct(">i")
+_LAST = struct.Struct(">iq")
+_ARRAY = struct.Struct(">iiiiii")
+_EMPTY_ARRAY = {oid: struct.pack(">iiii", 12, 0, 0, oid) for oid in (_INT8, _INT2)}
+_ELEMENT = {_INT8: struct.Struct(">iq"), _INT2: struct.Struct(">ih")}
+
+
+async def copy_receipts(connection: Connection, receipts: Sequence[StoredReceipt]) -> None:
+    """Store receipts. Raises `asyncpg.DataError` for a value that its column cannot hold."""
+    try:
+        written = b"".join([_HEADER, *[binary_row(receipt) for receipt in receipts], _TRAILER])
+    except (struct.error, OverflowError) as error:
+        raise DataError(str(error)) from error
+
+    async def source() -> AsyncIterator[bytes]:
+        yield written
+
+    await connection.copy_to_table("receipts", schema_name="pos", columns=COLUMNS, source=source(), format="binary")
+
+
+def binary_row(receipt: StoredReceipt) -> bytes:
+    """Write one row: the number of its fields, and each field's length and bytes."""
+    r = receipt
+    document = r.document
+    return b"".join(
+        (
+            _FIRST.pack(
+                len(COLUMNS), 8, r.seller, 4, r.terminal, 4, r.day, 4, r.number, 2, r.branch,
+                4, r.root_terminal, 4, r.root_day, 4, r.root_number,
+                8, _instant(r.issued_at), 8, _instant(r.received_at), 2, r.kind,
+                8, r.counter, 8, r.total_mongo, 8, r.vat_mongo, 8, r.city_tax_mongo, 8, r.turnover_mongo,
+                144, r.cose, 32, r.receipt_hash, len(document),
+            ),
+            document,
+            _SECOND.pack(32, r.document_hash),
+            _text(r.reference),
+            _text(r.payments),
+            _LAST.pack(8, r.computed_vat_mongo),
+            _array(r.part_merchants, _INT8),
+            _array(r.part_tax_types, _INT2),
+            _array(r.part_totals_mongo, _INT8),
+            _array(r.part_vats_mongo, _INT8),
+            _array(r.part_city_taxes_mongo, _INT8),
+        )
+    )  # fmt: skip
+
+
+def _instant(instant: datetime) -> int:
+    since = instant - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _text(text: str | None) -> bytes:
+    if text is None:
+        return _NULL
+    octets = text.encode()
+    return _LENGTH.pack(len(octets)) + octets
+
+
+def _array(values: Sequence[int], oid: int) -> bytes:
+    """Write an array: its length in bytes, dimensions, whether it has nulls, element type, elements, first index."""
+    if not values:
+        return _EMPTY_ARRAY[oid]
+    element = _ELEMENT[oid]
+    head = _ARRAY.pack(20 + element.size * len(values), 1, 0, oid, len(values), 1)
+    size = element.size - 4
+    if len(values) == 1:
+        return head + element.pack(size, values[0])
+    return head + b"".join([element.pack(size, value) for value in values])
