@@ -20,7 +20,8 @@ TEXT = st.none() | st.text(st.characters(blacklist_categories=("Cs",), blacklist
 ROW = StoredReceipt(
     seller=37900846788, terminal=10012619, day=business_day(AT), number=7, branch=1, root_terminal=10012619,
     root_day=6263, root_number=7, issued_at=AT, received_at=AT, kind=128, counter=3, total_mongo=560000,
-    vat_mongo=50000, city_tax_mongo=10000, turnover_mongo=560000, cose=bytes(range(144)), receipt_hash=b"r" * 32, document=b"\xa1\0\1",
+    vat_mongo=50000, city_tax_mongo=10000, turnover_mongo=560000, cose=bytes(range(144)),
+    receipt_hash=b"r" * 32, document=b"\xa1\0\1",
     document_hash=b"d" * 32, reference="r1", payments="CASH 5600", computed_vat_mongo=50000,
     part_merchants=[37900846788], part_tax_types=[0], part_totals_mongo=[560000], part_vats_mongo=[50000],
     part_city_taxes_mongo=[10000],
