@@ -32,7 +32,7 @@ from benchmarks.load_pos import Loaded
 from benchmarks.loading import SINGLES_A_SECOND_MAX, Client, void_reasons
 from benchmarks.pairs import Spread, cpu_us, spread
 from benchmarks.prepared import Prepared
-from benchmarks.served import centre_served, free_port, scratch_dir
+from benchmarks.served import free_port, scratch_dir
 from benchmarks.stored_bytes import Bytes, stored_bytes, verify_chains
 from runtime.database import Database
 
@@ -169,11 +169,8 @@ def _filled(folder: Path, receipts: int, size: Size, progress: Progress) -> Cent
         folder / "data", receipts, terminals=size.terminals, look=look,
         on_written=lambda written: progress.update(task, completed=written),
     )  # fmt: skip
-    port = free_port()
-    with centre_served(grown.data_dir, port):
-        plan_for(grown.data_dir, port, grown.seats[: size.posting]).write(folder / "plan.json")
     ((found, verified),) = asked
-    return Centre(grown, Prepared(folder, port, Client(folder / "plan.json"), 0), found, verified)
+    return Centre(grown, Prepared(folder, free_port(), Client(folder / "plan.json"), 0), found, verified)
 
 
 def _load(centre: Centre, size: Size) -> None:
@@ -184,6 +181,8 @@ def _load(centre: Centre, size: Size) -> None:
     seconds = size.seconds + size.warm_up
     already = prepared.sampled, len(prepared.not_as_answered)
     with prepared.served() as server:
+        # anew each time: the first tokens would not outlast the filling of the largest centre
+        plan_for(centre.grown.data_dir, prepared.port, centre.grown.seats[: size.posting]).write(prepared.client.plan)
         centre.batches.append(
             prepared.load(server, *batches, *timed, prepare=int(seconds * BATCHES_A_SECOND_MAX))
         )  # fmt: skip
