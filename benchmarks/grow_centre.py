@@ -26,6 +26,7 @@ from benchmarks.enrolled import Seat, add_tills
 from benchmarks.grown_chains import Period, baskets, grow
 from kernel.clock import Month
 from receipts.store import issuing
+from receipts.store.copying import copy_receipts
 from receipts.stored import StoredReceipt
 from runtime.clock import real_now
 from runtime.database import Database, Role, join_database, open_database
@@ -149,7 +150,7 @@ async def _write(share: Share, written: Any) -> None:
             keys_from = Month.of(share.period.ends_at).plus(1 - MONTHS_OF_KEYS).starts_at
             while rows := list(islice(growing, CHUNK)):
                 async with connection.transaction():
-                    await issuing.add_receipts(connection, rows)
+                    await copy_receipts(connection, rows)
                     await _add_keys(connection, [row for row in rows if row.received_at >= keys_from])
                 written.value += len(rows)
             async with connection.transaction():
