@@ -26,6 +26,9 @@ _LENGTH = struct.Struct(">i")
 _LAST = struct.Struct(">iq")
 _ARRAY = struct.Struct(">iiiiii")
 _EMPTY_ARRAY = {oid: struct.pack(">iiii", 12, 0, 0, oid) for oid in (_INT8, _INT2)}
+_ONE_INT8, _ONE_INT2 = (32, 1, 0, _INT8, 1, 1, 8), (26, 1, 0, _INT2, 1, 1, 2)
+"""What comes before the value in an array of one."""
+_ONE_PART = struct.Struct(">iiiiiiiq iiiiiiih iiiiiiiq iiiiiiiq iiiiiiiq")
 _ELEMENT = {_INT8: struct.Struct(">iq"), _INT2: struct.Struct(">ih")}
 
 
@@ -60,11 +63,7 @@ def binary_row(receipt: StoredReceipt) -> bytes:
             _text(r.reference),
             _text(r.payments),
             _LAST.pack(8, r.computed_vat_mongo),
-            _array(r.part_merchants, _INT8),
-            _array(r.part_tax_types, _INT2),
-            _array(r.part_totals_mongo, _INT8),
-            _array(r.part_vats_mongo, _INT8),
-            _array(r.part_city_taxes_mongo, _INT8),
+            _parts(r),
         )
     )  # fmt: skip
 
@@ -81,6 +80,24 @@ def _text(text: str | None) -> bytes:
     return _LENGTH.pack(len(octets)) + octets
 
 
+def _parts(r: StoredReceipt) -> bytes:
+    """Write the five arrays; nearly all receipts have one part."""
+    if len(r.part_merchants) == 1:
+        return _ONE_PART.pack(
+            *_ONE_INT8, r.part_merchants[0], *_ONE_INT2, r.part_tax_types[0], *_ONE_INT8, r.part_totals_mongo[0],
+            *_ONE_INT8, r.part_vats_mongo[0], *_ONE_INT8, r.part_city_taxes_mongo[0],
+        )  # fmt: skip
+    return b"".join(
+        (
+            _array(r.part_merchants, _INT8),
+            _array(r.part_tax_types, _INT2),
+            _array(r.part_totals_mongo, _INT8),
+            _array(r.part_vats_mongo, _INT8),
+            _array(r.part_city_taxes_mongo, _INT8),
+        )
+    )
+
+
 def _array(values: Sequence[int], oid: int) -> bytes:
     """Write an array: its length in bytes, dimensions, whether it has nulls, element type, elements, first index."""
     if not values:
@@ -88,6 +105,4 @@ def _array(values: Sequence[int], oid: int) -> bytes:
     element = _ELEMENT[oid]
     head = _ARRAY.pack(20 + element.size * len(values), 1, 0, oid, len(values), 1)
     size = element.size - 4
-    if len(values) == 1:
-        return head + element.pack(size, values[0])
     return head + b"".join([element.pack(size, value) for value in values])
