@@ -83,6 +83,8 @@ class Cost:
     worker_us: Spread
     postgres_us: Spread
     cpu_us: Spread
+    others_cores: Spread
+    """What had no part in the run took of the machine's cores meanwhile: where it differs, rates do not compare."""
 
     @classmethod
     def of(cls, runs: Sequence[Loaded]) -> "Cost":
@@ -90,7 +92,8 @@ class Cost:
         worker, postgres = ([cpu_us(run, group) for run in runs] for group in ("worker", "postgres"))
         both = [a + b for a, b in zip(worker, postgres, strict=True)]
         rate = spread([run.receipts_a_second for run in runs], 0)
-        return cls(rate, spread(worker, 1), spread(postgres, 1), spread(both, 1))
+        others = spread([run.others_cores for run in runs], 2)
+        return cls(rate, spread(worker, 1), spread(postgres, 1), spread(both, 1), others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +261,7 @@ def show(figures: Figures) -> None:
 def _costs(figures: Figures) -> Table:
     table = Table("figure (least, median, most)", *(f"{stage.receipts:,}" for stage in figures.stages))
     for kind in ("batches", "singles"):
-        for name in ("a_second", "worker_us", "postgres_us", "cpu_us"):
+        for name in ("a_second", "worker_us", "postgres_us", "cpu_us", "others_cores"):
             spreads: list[Spread] = [getattr(getattr(stage, kind), name) for stage in figures.stages]
             table.add_row(f"{kind}: {name}", *(f"{s.least:,} {s.median:,} {s.most:,}" for s in spreads))
     table.add_row("months of receipts", *(f"{stage.months}" for stage in figures.stages))
