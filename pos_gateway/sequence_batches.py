@@ -17,7 +17,7 @@ Fault table:
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Protocol
 
@@ -146,20 +146,21 @@ class Sequencer:
 
     async def _transaction(self, orders: Sequence[Order]) -> Sequence[Outcome]:
         received = Month.of(self._real_clock())
-        async with self._transactions.begin(self._months(received)) as issuing:
+        now = self._clock()  # once: the partitions are made for the time that the receipts will state
+        async with self._transactions.begin(_months(now, received)) as issuing:
             outcomes = await issue_receipts(
-                issuing, self._clock, orders=orders, chain_keys=self._chain_keys, received_month=received
+                issuing, lambda: now, orders=orders, chain_keys=self._chain_keys, received_month=received
             )
             self._committing = not all(isinstance(outcome, Refusal) or outcome.repeated for outcome in outcomes)
         return outcomes
 
-    def _months(self, received: Month) -> list[Month]:
-        """Answer the months whose partitions may be needed now: of every time that `sold_at` may state, no others."""
-        now = self._clock()
-        rules = rules_on(business_date(now))
-        earliest = Month.of(now - timedelta(hours=rules.late_issue_hours))
-        latest = Month.of(now + timedelta(seconds=rules.clock_ahead_seconds))
-        return sorted({received, earliest, Month.of(now), latest})
+
+def _months(now: datetime, received: Month) -> list[Month]:
+    """Answer the months whose partitions may be needed now: of every time that `sold_at` may state, and no others."""
+    rules = rules_on(business_date(now))
+    earliest = Month.of(now - timedelta(hours=rules.late_issue_hours))
+    latest = Month.of(now + timedelta(seconds=rules.clock_ahead_seconds))
+    return sorted({received, earliest, Month.of(now), latest})
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
+from kernel.clock import Clock, Month
 from kernel.refusal import Refusal, Unavailable
 from pos_gateway.pool import OutcomeUnknown, Pool
 from pos_gateway.sequence_batches import PATIENCE_S, UNKNOWN_PATIENCE_S, Sequencer
@@ -47,17 +48,18 @@ class Ended:
     said: object
     after_s: float
     stored: int
+    violations: tuple[str, ...]
 
 
-def issue(faults: Sequence[Fault], *, away_from: int | None = None) -> Ended:
+def issue(faults: Sequence[Fault], *, away_from: int | None = None, clock: Clock | None = None) -> Ended:
     """Submit one sale to a sequencer whose transactions meet these faults, one each, at their second statement; before
     transaction number `away_from` the database goes away and stays away.
     """
     with virtual_time() as loop, capture_logs():
-        return loop.run_until_complete(_live(iter(faults), away_from))
+        return loop.run_until_complete(_live(iter(faults), away_from, clock))
 
 
-async def _live(planned: Iterator[Fault], away_from: int | None) -> Ended:
+async def _live(planned: Iterator[Fault], away_from: int | None, clock: Clock | None) -> Ended:
     loop = asyncio.get_running_loop()
     head = first_head(seller=SHOP.seller, terminal=TERMINAL, enrolment=b"x", enrolled_at=BEGAN_AT)
     chain = LockedChain(head, EPOCH, "gateway", suspended=False, closed=False, branch=1)
@@ -76,14 +78,14 @@ async def _live(planned: Iterator[Fault], away_from: int | None) -> Ended:
     pool = Pool()
     connection = MemoryTransactions(database, Still(), Chance(1, "store"), "worker", draw)
     running = asyncio.create_task(
-        Sequencer(pool, connection, clock=now, real_clock=now, chain_keys=lambda *_: KEY).run()
+        Sequencer(pool, connection, clock=clock or now, real_clock=now, chain_keys=lambda *_: KEY).run()
     )
     said = await said_of(pool, sale_order(SHOP, TERMINAL, "k", client_id="c", total_mongo=110_000, at=BEGAN_AT))
     after_s = loop.time()
     pool.close()
     await running
     await asyncio.sleep(60)  # what is on its way to the server arrives
-    return Ended(said, after_s, len(database.receipts))
+    return Ended(said, after_s, len(database.receipts), tuple(database.violations))
 
 
 class TestOneTry:
@@ -141,6 +143,16 @@ class TestUnknown:
         assert isinstance(ended.said, OutcomeUnknown)
         assert UNKNOWN_PATIENCE_S <= ended.after_s < UNKNOWN_PATIENCE_S + CONNECT_S + 1
         assert ended.stored == 1
+
+
+class TestMonths:
+    def test_are_those_of_the_moment_that_receipts_state(self) -> None:
+        """Also where the clock is put on over the month's end in the middle of a transaction."""
+        ends_at = Month.of(BEGAN_AT).ends_at
+        put_on = itertools.chain([ends_at - timedelta(minutes=5)], itertools.repeat(ends_at))
+        ended = issue([], clock=lambda: next(put_on))
+        assert isinstance(ended.said, Issued)
+        assert ended.violations == ()
 
 
 class TestAway:
