@@ -3,6 +3,7 @@
 Everything runs in the caller's transaction; nothing here commits.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -137,7 +138,10 @@ def seller_number(connection: Connection, tin: str) -> int:
 
 
 def add_client(connection: Connection, clock: Clock, *, client_id: str, seller_tin: str, public_key: str) -> str:
-    """Enrol who may speak for a seller by its public key (PEM) and answer the client id."""
+    """Enrol who may speak for a seller by its public key (PEM) and answer the client id, which must be 1 to 64
+    printable ASCII characters without a space.
+    """
+    assert re.fullmatch(r"[!-~]{1,64}", client_id), "lists of client ids are texts of lines (receipts.store.issuing)"
     enrolling.add_client(connection, client_id, seller_number(connection, seller_tin), public_key, clock())
     return client_id
 
