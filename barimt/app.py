@@ -43,7 +43,7 @@ from runtime.tokens.oidc import OidcVerifier, keys_by_discovery
 
 GC_ALLOCATIONS = 20_000
 """Containers made and not freed before the collector looks: some 4 MB at most, and 20 requests of 1,000 lines."""
-GATEWAY_CONNECTIONS = 4
+GATEWAY_CONNECTIONS = 5
 CLAIMS_CONNECTIONS = 8
 DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, DBAPIError, PoolTimeout)
 

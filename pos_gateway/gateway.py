@@ -46,6 +46,9 @@ from receipts.stored import StoredReceipt
 from receipts.submission import Submission, price
 from runtime.tokens.access import AccessTokens
 
+SEQUENCERS = 2
+"""While one waits for its commit, the other has the worker: each takes terminals that the other has not."""
+
 
 class Sold(Struct, frozen=True, gc=False):
     """An issued receipt; `parts` as they were judged just now, or None where the stored document tells them."""
@@ -83,21 +86,25 @@ class Gateway:
         metrics: GatewayMetrics,
         bounds: Bounds = UNLIMITED,
     ) -> AsyncIterator[Self]:
-        """Run a gateway with its sequencer; at the end what waits in the pool is still issued."""
+        """Run a gateway with its sequencers; at the end what waits in the pool is still issued."""
         moment_s = min(MOMENT_S, bounds.remembered_s / 4)
         remembered_s = bounds.remembered_s - moment_s
         directory = Directory(database, remembered_s=remembered_s)
         pool = Pool()
-        sequencer = Sequencer(
-            pool,
-            WatchedTransactions(KeptConnection(database), metrics),
-            clock=clock,
-            real_clock=real_clock,
-            chain_keys=signing,
-            watch=metrics,
-        )
-        running = asyncio.create_task(sequencer.run(), name="sequencer")
-        running.add_done_callback(lambda ended: _ended(pool, ended))
+        sequencers = [
+            Sequencer(
+                pool,
+                WatchedTransactions(KeptConnection(database), metrics),
+                clock=clock,
+                real_clock=real_clock,
+                chain_keys=signing,
+                watch=metrics.of_sequencer(),
+            )
+            for _ in range(SEQUENCERS)
+        ]
+        running = [asyncio.create_task(one.run(), name=f"sequencer-{at}") for at, one in enumerate(sequencers)]
+        for one in running:
+            one.add_done_callback(lambda ended: _ended(pool, ended))
         tokens = AccessTokens(token_key, directory.is_active, remembered_s=remembered_s)
         try:
             yield cls(
@@ -115,7 +122,7 @@ class Gateway:
             )
         finally:
             pool.close()
-            await running
+            await asyncio.wait(running)
 
     async def authenticate(self, authorization: str | None) -> Client:
         """Answer whose access token this is. Raises `Unauthenticated` or `TokenExpired`."""

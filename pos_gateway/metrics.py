@@ -31,7 +31,7 @@ ACTIVE_S = 60.0
 
 
 class GatewayMetrics:
-    """What one worker's gateway counts. The sequencer's watch, too (`pos_gateway.sequence_batches.Watch`)."""
+    """What one worker's gateway counts."""
 
     def __init__(self, meters: Meters) -> None:
         self._meters = meters
@@ -46,7 +46,6 @@ class GatewayMetrics:
         )
         self._stages: dict[str, Histogram] = {name: meters.histogram(stages, name) for name in STAGES}
         self._read, self._judge, self._wait, *_, self._answer = self._stages.values()
-        self._began = 0.0
         self._active: set[tuple[int, int]] = set()
         self._active_since = perf_counter()
 
@@ -151,16 +150,19 @@ class GatewayMetrics:
         if isinstance(failure, Unavailable):
             self._meters.counter(self._unavailable, str(failure)).inc()
 
-    def taken(self, waiting: Sequence[Waiting]) -> None:
-        """Count a chunk that the sequencer takes."""
-        self._began = began = perf_counter()
+    def of_sequencer(self) -> "SequencerMetrics":
+        """Answer what one sequencer is watched by."""
+        return SequencerMetrics(self)
+
+    def taken(self, waiting: Sequence[Waiting], began: float) -> None:
+        """Count a chunk that a sequencer takes."""
         for entry in waiting:
             self._wait.observe(began - entry.since)
         self._receipts.observe(len(waiting))
 
-    def settled(self, results: Sequence[Result]) -> None:
-        """Count how the orders of the chunk that was taken ended."""
-        self._seconds.observe(perf_counter() - self._began)
+    def settled(self, results: Sequence[Result], seconds: float) -> None:
+        """Count how the orders of a chunk that was taken ended."""
+        self._seconds.observe(seconds)
         for result in results:
             if isinstance(result, Refusal):
                 self._refused.inc()
@@ -189,3 +191,20 @@ class GatewayMetrics:
         if now - self._active_since >= ACTIVE_S:
             self._terminals.set(len(self._active))
             self._active, self._active_since = set(), now
+
+
+class SequencerMetrics:
+    """What watches one sequencer (`pos_gateway.sequence_batches.Watch`), which has one chunk at a time."""
+
+    def __init__(self, metrics: GatewayMetrics) -> None:
+        self._metrics = metrics
+        self._began = 0.0
+
+    def taken(self, waiting: Sequence[Waiting]) -> None:
+        """Count a chunk that was taken out of the pool."""
+        self._began = perf_counter()
+        self._metrics.taken(waiting, self._began)
+
+    def settled(self, results: Sequence[Result]) -> None:
+        """Count how it ended."""
+        self._metrics.settled(results, perf_counter() - self._began)

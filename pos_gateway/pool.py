@@ -1,4 +1,4 @@
-"""The bounded pool between requests and the sequencer: orders wait here until a transaction takes them.
+"""The bounded pool between requests and the sequencers: orders wait here until a transaction takes them.
 
 The bound keeps the promise that nobody waits long: 4,096 receipts are about a second of work of one worker, and at some
 4 KiB each no more than 16 MiB. What does not fit is refused at once with `Unavailable`, and nothing has happened.
@@ -31,6 +31,10 @@ Result = Outcome | Exception
 """How an order ended: issued, refused, or with an exception that is raised to whoever waits (mostly `Unavailable`)."""
 
 
+Terminal = tuple[int, int]
+"""Seller and terminal."""
+
+
 @dataclass(slots=True, eq=False)
 class Waiting:
     """An order, the promise of its outcome, since when it waits (`time.perf_counter`, for the metrics alone), and who
@@ -44,11 +48,18 @@ class Waiting:
 
 
 class Pool:
-    """Orders that wait, first in first out, at most one for each client and key. Belongs to one event loop."""
+    """Orders that wait, at most one for each client and key. Belongs to one event loop.
+
+    A terminal's orders are taken in the order in which they came, and by one sequencer at a time, so that several of
+    them never wait for each other. Terminals take turns.
+    """
 
     def __init__(self, receipts_max: int = POOL_RECEIPTS_MAX) -> None:
         self._receipts_max = receipts_max
-        self._queue: deque[Waiting] = deque()
+        self._waiting: dict[Terminal, deque[Waiting]] = {}
+        """Of each terminal that has orders in flight, those that were not taken yet."""
+        self._ready: deque[Terminal] = deque()
+        """Terminals with waiting orders and none that are being issued."""
         self._in_flight: dict[tuple[str, str], Waiting] = {}
         self._arrived = asyncio.Event()
         self._closed = False
@@ -60,8 +71,8 @@ class Pool:
 
     @property
     def oldest_since(self) -> float | None:
-        """Since when the order waits that is taken next; None when none waits."""
-        return self._queue[0].since if self._queue else None
+        """Since when the order waits that came first; None when none waits."""
+        return min([orders[0].since for orders in self._waiting.values() if orders], default=None)
 
     @property
     def has_room(self) -> bool:
@@ -86,9 +97,16 @@ class Pool:
         return waiting.outcome
 
     def _add(self, waiting: Waiting) -> None:
-        self._in_flight[waiting.order.client_id, waiting.order.key] = waiting
-        self._queue.append(waiting)
-        self._arrived.set()
+        order = waiting.order
+        self._in_flight[order.client_id, order.key] = waiting
+        terminal = order.seller, order.terminal
+        orders = self._waiting.get(terminal)
+        if orders is None:
+            self._waiting[terminal] = deque((waiting,))
+            self._ready.append(terminal)
+            self._arrived.set()
+        else:
+            orders.append(waiting)
 
     def require_room(self, orders: int) -> None:
         """Refuse with `Unavailable` when that many orders do not fit."""
@@ -98,15 +116,30 @@ class Pool:
             raise Unavailable("pool_full")
 
     async def take(self, most: int) -> list[Waiting]:
-        """Wait until something is there, and take at most `most` orders out of the queue; empty once closed."""
-        while not self._queue and not self._closed:
+        """Wait until orders can be taken, and take at most `most` of them; none once the pool is closed and empty."""
+        while not self._ready and not (self._closed and not any(self._waiting.values())):
             self._arrived.clear()
             await self._arrived.wait()
-        return [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
+        taken: list[Waiting] = []
+        while self._ready and len(taken) < most:
+            orders = self._waiting[self._ready.popleft()]
+            taken += [orders.popleft() for _ in range(min(len(orders), most - len(taken)))]
+        return taken
 
     def settle(self, settled: Sequence[tuple[Waiting, Result]]) -> None:
-        """Hand out outcomes; an exception that is no refusal is raised to whoever waits."""
-        for waiting, result in settled:
+        """Hand out the outcomes of all orders that were taken together; an exception that is no refusal is raised to
+        whoever waits.
+        """
+        self._end(settled)
+        for terminal in {(waiting.order.seller, waiting.order.terminal) for waiting, _ in settled}:
+            if self._waiting[terminal]:
+                self._ready.append(terminal)
+            else:
+                del self._waiting[terminal]
+        self._arrived.set()
+
+    def _end(self, ended: Sequence[tuple[Waiting, Result]]) -> None:
+        for waiting, result in ended:
             del self._in_flight[waiting.order.client_id, waiting.order.key]
             _tell(waiting, result)
             for later in waiting.later or ():
@@ -120,18 +153,21 @@ class Pool:
 
     def turn_away(self, unavailable: Unavailable) -> None:
         """Refuse everything that waits and was not taken yet."""
-        turned = [(waiting, unavailable) for waiting in self._queue]
-        self._queue.clear()
-        self.settle(turned)
+        turned = [(waiting, unavailable) for orders in self._waiting.values() for waiting in orders]
+        for terminal in self._ready:
+            del self._waiting[terminal]
+        self._ready.clear()
+        for orders in self._waiting.values():
+            orders.clear()
+        self._end(turned)
 
     def give_up(self) -> None:
         """Take nothing more and keep nobody waiting: what was not taken is not issued, of the rest nobody knows."""
         self.close()
         while self._in_flight:
             self.turn_away(Unavailable("no sequencer", retry_after_s=5))
-            queued = set(map(id, self._queue))
-            taken = [waiting for waiting in self._in_flight.values() if id(waiting) not in queued]
-            self.settle([(waiting, OutcomeUnknown()) for waiting in taken])
+            waiting = {id(one) for orders in self._waiting.values() for one in orders}
+            self._end([(one, OutcomeUnknown()) for one in self._in_flight.values() if id(one) not in waiting])
 
     def close(self) -> None:
         """Take nothing more; what waits is still issued."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kernel.refusal import Refusal, Unavailable
+from pos_gateway.gateway import SEQUENCERS
 from pos_gateway.pool import Pool, Result, Waiting
 from pos_gateway.sequence_batches import Sequencer
 from pos_gateway.transactions import Transactions
@@ -98,17 +99,22 @@ class Life:
         self.name = name
         self.site = site
         self.alive = True
-        self.connection = MemoryTransactions(site.database, site.weather, site.chance, name)
         self.pool = Pool(receipts_max=256)
-        sequencer = Sequencer(
-            self.pool,
-            site.plant(self.connection, site.database),
-            clock=lambda: slot.now().replace(microsecond=0),
-            real_clock=slot.now,
-            chain_keys=site.chain_keys,
-            watch=self,
-        )
-        self.running = asyncio.create_task(sequencer.run())
+        self.connections = [
+            MemoryTransactions(site.database, site.weather, site.chance, f"{name}.{at}") for at in range(SEQUENCERS)
+        ]
+        sequencers = [
+            Sequencer(
+                self.pool,
+                site.plant(connection, site.database),
+                clock=lambda: slot.now().replace(microsecond=0),
+                real_clock=slot.now,
+                chain_keys=site.chain_keys,
+                watch=self,
+            )
+            for connection in self.connections
+        ]
+        self.running = asyncio.gather(*[asyncio.create_task(sequencer.run()) for sequencer in sequencers])
         self._requests: set[asyncio.Task[None]] = set()
 
     def taken(self, waiting: Sequence[Waiting]) -> None:
@@ -122,7 +128,8 @@ class Life:
     def kill(self) -> None:
         """Die: nothing is answered any more, and the store hears nothing any more."""
         self.alive = False
-        self.connection.kill()
+        for connection in self.connections:
+            connection.kill()
         self.pool.close()
 
     def receive(self, orders: Sequence[Order], reply: Reply) -> None:
