@@ -86,6 +86,7 @@ async def _chunks(metrics: GatewayMetrics, size: int, chunks: int, rounds: int) 
     """Answer the microseconds of a chunk: those that wait, how they end, and a transaction in which nothing happens."""
     chunk = SimpleNamespace(heads={(37_900_000_000 + at, 10_000_000): None for at in range(min(size, TILLS))})
     inner = SimpleNamespace(lock_chains=_nothing, find_keys=_nothing, add=_nothing)
+    sequencer = metrics.of_sequencer()
     watched = WatchedTransactions(cast("Any", SimpleNamespace(begin=lambda _: nullcontext(inner))), metrics)
     waiting = [cast("Waiting", SimpleNamespace(since=time.perf_counter())) for _ in range(size)]
     results = [cast("Any", SimpleNamespace(repeated=False))] * size
@@ -97,9 +98,9 @@ async def _chunks(metrics: GatewayMetrics, size: int, chunks: int, rounds: int) 
             await issuing.add(chunk, 0)
 
     async def with_watch() -> None:
-        metrics.taken(waiting)
+        sequencer.taken(waiting)
         await one(watched)
-        metrics.settled(results)
+        sequencer.settled(results)
 
     bare = SimpleNamespace(begin=lambda _: nullcontext(inner))
     return await _time_of(with_watch, chunks, rounds) - await _time_of(lambda: one(bare), chunks, rounds)

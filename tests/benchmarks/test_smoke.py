@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks import bench_qr_edits, bench_verify, bench_watching
+from benchmarks import bench_qr_edits, bench_stages, bench_verify, bench_watching
 from benchmarks.receipts_made import keyring, texts
 from receipts.verification import verify_text
 
@@ -30,3 +30,9 @@ def test_watching() -> None:
     assert set(map(type, found.values())) == {float}
     assert 0 < found["limits"] < 3 * 2  # three times the budget of two microseconds
     assert 0 < found["single"] + found["chunk of 16, a receipt"] < 3 * 3
+
+
+def test_stages() -> None:
+    told = bench_stages.run(receipts=256)
+    assert 10 < told["sign"] < 500
+    assert sum(told.values()) > told["sign"] + told["database server"]
