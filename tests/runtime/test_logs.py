@@ -83,13 +83,13 @@ WORDS = [
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
-    before, level = root.handlers, root.level
+    before, level, configured = root.handlers, root.level, structlog.get_config()
     written = io.StringIO()
     configure(written, console=False)
     yield written
     root.handlers = before
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**configured)
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
