@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx2
 
 from runtime.clock import real_now
+from runtime.data_dir import DataDir
 from runtime.unusable import Unusable
 
 START_S = 120.0
@@ -127,7 +128,8 @@ def make_stage(root: Path) -> Stage:
     """Make the demo's data directory anew; the last one is moved aside."""
     if root.exists():
         root.rename(root.with_name(f"{root.name}-{real_now():%Y%m%d-%H%M%S}"))
-    root.mkdir(parents=True, mode=0o700)
+    DataDir.make(root.parent)  # the default one of the centre's own: closed, whoever comes first
+    root.mkdir(mode=0o700)
     (root / "out").mkdir(mode=0o700)
     return Stage(root, _free_port())
 
