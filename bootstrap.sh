@@ -17,8 +17,8 @@ done
 can_apt() { command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; }
 apt_install() {
   say "installing the system package $* (apt-get)"
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >/dev/null 2>&1 ||
-    { apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >/dev/null; }
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >/dev/null 2>&1 ||
+    { apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >/dev/null; }
 }
 
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
@@ -41,7 +41,8 @@ if ! .venv/bin/python -c 'import pyzbar.pyzbar' 2>/dev/null; then
   if can_apt; then apt_install libzbar0
   elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null && command -v apt-get >/dev/null 2>&1; then
     say "installing the system package libzbar0 (sudo apt-get)"
-    sudo -n apt-get install -y -q libzbar0 >/dev/null || { sudo -n apt-get update -q && sudo -n apt-get install -y -q libzbar0; } >/dev/null
+    sudo -n apt-get install -y -q --no-install-recommends libzbar0 >/dev/null ||
+      { sudo -n apt-get update -q && sudo -n apt-get install -y -q --no-install-recommends libzbar0; } >/dev/null
   fi
   .venv/bin/python -c 'import pyzbar.pyzbar' 2>/dev/null ||
     fail "The library zbar, which reads QR pictures, is missing. Remedy: sudo apt-get install libzbar0   (macOS: brew install zbar)"

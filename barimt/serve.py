@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,6 +48,7 @@ def serve_command(
 def serve(settings: Settings, console: Console) -> None:
     """Start or join the database, publish the keys, and answer requests until a signal comes. Raises `Unusable`."""
     _check_host(settings)
+    _require_port(settings)
     data_dir = DataDir.make(settings.data_dir)
     logs.configure(sys.stderr, console=False)
     with open_database(settings, say=lambda line: console.print(line, highlight=False)) as database:
@@ -78,6 +80,20 @@ def _check_host(settings: Settings) -> None:
         refuse_public_host(settings.host)
     if settings.clock_file is not None and not is_loopback(settings.host):
         raise Unusable("BARIMT_CLOCK_FILE moves business time and is for development: listen on 127.0.0.1 only")
+
+
+def _require_port(settings: Settings) -> None:
+    """Say that a port is taken before anything is started and said to listen there."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise Unusable(
+                f"Cannot listen on {settings.host}, port {settings.port}: {error.strerror}. Another port: barimt serve"
+                f" --port {settings.port % 65535 + 1} (BARIMT_PORT)"
+            ) from None
 
 
 def _options(settings: Settings) -> dict[str, Any]:

@@ -20,7 +20,8 @@ def demo(reachable_dir: Path) -> Path:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BARIMT_")}
     done = subprocess.run(
         [sys.executable, "-m", "barimt.cli", "demo", "--data-dir", str(root)],
-        cwd=ROOT, env=kept, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        cwd=ROOT, env=kept | {"BARIMT_SYSTEM_DIR": str(reachable_dir / "demo-system")}, capture_output=True,
+        text=True, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     (root / "said.txt").write_text(done.stdout)
