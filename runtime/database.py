@@ -61,17 +61,12 @@ class Role(StrEnum):
 
     @property
     def session(self) -> dict[str, str]:
-        """The settings of every session of this role.
-
-        Tills and consumers ask by keys, so that one plan of a statement is good for ever; to plan it anew takes longer
-        than to run it.
-        """
+        """The settings of every session of this role."""
         timeout = str(self.statement_timeout_ms)
         return {
             "timezone": "UTC",
             "jit": "off",
             "synchronous_commit": "on",
-            "plan_cache_mode": "force_generic_plan" if self in {Role.GATEWAY, Role.CLAIMS} else "auto",
             "statement_timeout": timeout,
             "idle_in_transaction_session_timeout": timeout,
         }

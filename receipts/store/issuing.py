@@ -24,12 +24,18 @@ JOIN unnest(string_to_array($1, E'\\n')::bigint[], string_to_array($2, E'\\n')::
 ORDER BY c.seller, c.terminal FOR NO KEY UPDATE OF c
 """
 FIND_KEYS = """
-SELECT i.client_id, i.key, i.content_hash, i.seller, i.terminal, i.day, i.number
-FROM pos.idempotency i
-JOIN unnest(string_to_array($1, E'\\n')::bigint[], string_to_array($2, E'\\n'), string_to_array($3, E'\\n'))
-  AS asked (seller, client_id, key) USING (seller, client_id, key)
-WHERE i.received_month IN ($4, $4 - 1, $4 + 1)
+SELECT found.*
+FROM unnest(string_to_array($1, E'\\n')::bigint[], string_to_array($2, E'\\n'), string_to_array($3, E'\\n'))
+  AS asked (seller, client_id, key)
+CROSS JOIN LATERAL (
+  SELECT i.client_id, i.key, i.content_hash, i.seller, i.terminal, i.day, i.number
+  FROM pos.idempotency i
+  WHERE i.seller = asked.seller AND i.client_id = asked.client_id AND i.key = asked.key
+    AND i.received_month IN ($4, $4 - 1, $4 + 1)
+  OFFSET 0) AS found
 """
+"""Each key is looked up by itself (`OFFSET 0` keeps the planner from joining the other way round): while it believes a
+month to be empty it would read all keys of the month for each that is asked."""
 FIND_RECEIPTS = f"""
 SELECT {_QUALIFIED} FROM pos.receipts r
 JOIN unnest($1::bigint[], $2::int[], $3::int[], $4::int[]) AS wanted (seller, terminal, day, number)
