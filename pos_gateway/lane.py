@@ -77,7 +77,7 @@ def _full(language: Language) -> Refusal:
     problem = problem_of(POOL_FULL, language)
     fields = {"Content-Type": MEDIA_TYPE, **problem.headers}
     lines = "".join([f"{name.lower()}: {value}\r\n" for name, value in fields.items()])
-    return Refusal(problem.status, lines.encode("latin-1"), problem.json(), POOL_FULL.retry_after_s)
+    return Refusal(problem.status, lines.encode("latin-1"), problem.json())
 
 
 class _Posted:

@@ -43,9 +43,6 @@ class Refusal:
     status: int
     fields: bytes
     content: bytes
-    retry_after_s: float
-    """How long its connection is not read after that: a client that was told to wait, and does not, is not listened to.
-    To refuse it again would cost half of what serving somebody costs."""
 
 
 class Lane(Protocol):
@@ -128,12 +125,6 @@ class LaneProtocol(HttpToolsProtocol):
             lane.serve(headers, body, cycle.answer, cycle.long_way)
         else:
             cycle.send(refusal.status, refusal.fields, refusal.content)
-            self.flow.pause_reading()
-            self.loop.call_later(refusal.retry_after_s, self._read_again)
-
-    def _read_again(self) -> None:
-        if not self.transport.is_closing():
-            self.flow.resume_reading()
 
     def pause_writing(self) -> None:
         """Note since when the client does not read."""
