@@ -1,7 +1,7 @@
 """A receipt as it is stored: one row a link, the same fields in the same order as the table."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -100,11 +100,6 @@ class StoredReceipt(Struct, frozen=True, gc=False):
         kind = Kind.of_int(self.kind)
         assert kind is not None
         return kind
-
-    @property
-    def issued_at_utc(self) -> datetime:
-        """The time of issue, aware and in UTC whatever the driver hands out."""
-        return self.issued_at.astimezone(UTC)
 
 
 def stored_receipt(

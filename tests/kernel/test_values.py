@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.canonical import canonical_json, canonical_text
+from kernel.canonical import canonical_json, canonical_text, is_canonical
 from kernel.identity import format_terminal, parse_terminal, parse_tin, seller_number_of
 from kernel.money import format_mnt, half_up
 from kernel.refusal import Fault, Malformed
@@ -63,6 +63,8 @@ class TestTerminal:
 class TestCanonical:
     def test_text_is_nfc(self) -> None:
         assert canonical_text("e\u0301") == "\u00e9"
+        assert is_canonical("\u00e9\nТалх")
+        assert not is_canonical("Талх\ne\u0301")
 
     def test_json_is_sorted_and_tight(self) -> None:
         assert canonical_json({"b": [1, "ү"], "a": None}) == '{"a":null,"b":[1,"ү"]}'.encode()
