@@ -28,6 +28,7 @@ Classification = Annotated[str, _form(r"[0-9]{7}")]
 TaxProduct = Annotated[str, _form(r"[0-9]{3,10}")]
 Barcode = Annotated[str, _form(r"[\x21-\x7e]{1,32}")]
 Method = Annotated[str, _form(r"[A-Z][A-Z0-9_]{0,31}")]
+ReportMonth = Annotated[str, _form(r"20[0-9]{2}-(0[1-9]|1[0-2])")]
 Instant = Annotated[str, StringConstraints(max_length=40)]
 
 
@@ -83,3 +84,4 @@ class Receipt(_Body):
     consumer_no: ConsumerNo | None = None
     corrects: Id | None = None
     pays_invoice: Id | None = None
+    report_month: ReportMonth | None = None

@@ -62,6 +62,7 @@ def first_difference(order: Order, stored: StoredReceipt, *, content_hash: bytes
         ("/buyer_tin", submission.buyer_tin != document.buyer_tin),
         ("/corrects", submission.corrects != document.previous_id),
         ("/pays_invoice", submission.pays_invoice != document.pays_invoice),
+        ("/report_month", submission.report_month != document.report_month),
     ):
         if differs:
             return path

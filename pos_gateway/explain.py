@@ -28,6 +28,7 @@ FORM_CODES = (
     "district_form",
     "key_form",
     "method_form",
+    "month_form",
     "quantity_form",
     "reason_form",
     "receipt_id_form",

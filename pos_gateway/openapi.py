@@ -23,9 +23,9 @@ SHAPE_FAULTS: Final = (
 """Faults of any JSON body, whatever it means."""
 SALE_FAULTS: Final = (
     *SHAPE_FAULTS, "buyer_missing", "city_tax_mismatch", "city_tax_not_due", "consumer_on_business",
-    "corrects_and_pays", "corrects_invoice_type", "district_unknown", "lines_mismatch", "merchant_unknown",
-    "part_repeated", "payments_mismatch", "tax_product_missing", "tax_product_unknown", "time_form", "too_many_lines",
-    "vat_mismatch",
+    "corrects_and_pays", "corrects_invoice_type", "district_unknown", "invoices_incomplete", "lines_mismatch",
+    "merchant_unknown", "part_repeated", "payments_mismatch", "report_month_not_due", "tax_product_missing",
+    "tax_product_unknown", "time_form", "too_many_lines", "vat_mismatch",
 )  # fmt: skip
 """Faults of a sale: those of its shape, and those that the law finds."""
 _BODY: Final = ("malformed", "too_large", "unsupported_media_type")

@@ -51,6 +51,7 @@ TaxProduct = Annotated[str, late_form(r"\A[0-9]{3,10}\Z", "tax_product_form", "3
 Barcode = Annotated[str, late_form(r"\A[\x21-\x7e]{1,32}\Z", "barcode_form", "1 to 32 printable characters", (1, 32))]
 Method = Annotated[str, form(r"\A[A-Z][A-Z0-9_]{0,31}\Z", "method_form", "as CASH, PAYMENT_CARD, BANK_TRANSFER")]
 Key = Annotated[str, form(r"\A[\x21-\x7e]{1,128}\Z", "key_form", "1 to 128 printable ASCII characters")]
+ReportMonth = Annotated[str, form(r"\A20[0-9]{2}-(0[1-9]|1[0-2])\Z", "month_form", "YYYY-MM, as 2017-03")]
 Instant = Annotated[str, Meta(max_length=40)]
 
 
@@ -102,6 +103,7 @@ class ReceiptIn(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     consumer_no: Annotated[ConsumerNo | None, Meta(description="the buyer's login_no: claims at once")] = None
     corrects: Annotated[Id | None, Meta(description="the receipt that this one replaces")] = None
     pays_invoice: Annotated[Id | None, Meta(description="the invoice that is paid")] = None
+    report_month: Annotated[ReportMonth | None, Meta(description="B2B: the month before, on days 1 to 7")] = None
 
 
 class BatchLineIn(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -194,6 +196,7 @@ def submission_of(body: ReceiptIn) -> Submission:
         consumer_no=None if body.consumer_no is None else int(body.consumer_no),
         corrects=None if body.corrects is None else ReceiptId.parse(body.corrects),
         pays_invoice=None if body.pays_invoice is None else ReceiptId.parse(body.pays_invoice),
+        report_month=body.report_month,
     )
 
 

@@ -253,7 +253,7 @@ def first_difference(order: Order, receipt: StoredReceipt) -> str:
     if stored.reason is not None or stored.previous_id != submission.corrects:
         return "/corrects"
     asked = document_of(submission, order.priced)
-    for name in ("sold_at", "reference", "buyer_tin", "pays_invoice", "district"):
+    for name in ("sold_at", "reference", "buyer_tin", "pays_invoice", "district", "report_month"):
         if getattr(stored, name) != getattr(asked, name):
             return f"/{name}"
     if (path := _first_difference_in_parts(stored, asked)) is not None:

@@ -11,10 +11,11 @@ docs/formats/document.md is normative.
 | 3   | buyer        | TIN, text                  | 3   | VAT      | möngö       | 3   | unit price     | möngö   |
 | 4   | root id      | 33 digits, text            | 4   | city tax | möngö       | 4   | total          | möngö   |
 | 5   | previous id  | 33 digits, text            | 5   | lines    | array       | 5   | city tax       | 1       |
-| 6   | invoice paid | 33 digits, text            |     |          |             | 6   | classification | text    |
+| 6   | invoice paid | 33 digits, text            | 6   | invoice  | 33 digits   | 6   | classification | text    |
 | 7   | district     | 4 digits, text             |     |          |             | 7   | tax product    | text    |
 | 8   | parts        | array                      |     |          |             | 8   | barcode        | text    |
 | 9   | reason       | text (voids)               |     |          |             |     |                |         |
+| 10  | report month | YYYY-MM, text (B2B)        |     |          |             |     |                |         |
 """
 
 import re
@@ -23,6 +24,7 @@ from datetime import UTC, datetime
 import cbor2
 from msgspec import Struct
 
+from kernel.clock import Month
 from kernel.money import MONGO_MAX
 from kernel.refusal import Fault, Malformed
 from receipts import cbor
@@ -50,7 +52,9 @@ class Line(Struct, frozen=True, gc=False):
 
 
 class Part(Struct, frozen=True, gc=False):
-    """What one merchant sold under one tax type; amounts as signed."""
+    """What one merchant sold under one tax type; amounts as signed. `pays_invoice` is the invoice that this part pays,
+    where the parts of a payment pay different ones.
+    """
 
     merchant_tin: str
     tax_type: TaxType
@@ -58,10 +62,13 @@ class Part(Struct, frozen=True, gc=False):
     vat_mongo: int
     city_tax_mongo: int
     lines: tuple[Line, ...]
+    pays_invoice: ReceiptId | None = None
 
 
 class Document(Struct, frozen=True, gc=False):
-    """A receipt's content. A void carries no parts, only what it voids and why."""
+    """A receipt's content. A void carries no parts, only what it voids and why. `report_month` is the tax month of a
+    B2B document that was issued in the first days of the month after.
+    """
 
     parts: tuple[Part, ...] = ()
     sold_at: datetime | None = None
@@ -72,9 +79,10 @@ class Document(Struct, frozen=True, gc=False):
     pays_invoice: ReceiptId | None = None
     district: str | None = None
     reason: str | None = None
+    report_month: str | None = None
 
 
-def encode_document(document: Document) -> bytes:
+def encode_document(document: Document) -> bytes:  # noqa: C901 - one case a key of the table
     """Write the canonical bytes. Text must be NFC already (the parsers see to it)."""
     fields: dict[int, object] = {0: VERSION}
     if document.sold_at is not None:
@@ -95,11 +103,13 @@ def encode_document(document: Document) -> bytes:
         fields[8] = [_part_map(part) for part in document.parts]
     if document.reason is not None:
         fields[9] = document.reason
+    if document.report_month is not None:
+        fields[10] = document.report_month
     return cbor2.dumps(fields)
 
 
 def _part_map(part: Part) -> dict[int, object]:
-    return {
+    fields: dict[int, object] = {
         0: part.merchant_tin,
         1: int(part.tax_type),
         2: part.total_mongo,
@@ -107,6 +117,9 @@ def _part_map(part: Part) -> dict[int, object]:
         4: part.city_tax_mongo,
         5: [_line_map(line) for line in part.lines],
     }
+    if part.pays_invoice is not None:
+        fields[6] = str(part.pays_invoice)
+    return fields
 
 
 def _line_map(line: Line) -> dict[int, object]:
@@ -138,26 +151,24 @@ def decode_document(encoded: bytes) -> Document:
 
 
 def _document_of(fields: _Fields) -> Document:
-    def receipt_id(key: int) -> ReceiptId | None:
-        return None if key not in fields else ReceiptId.parse(_text(fields[key]))
-
     return Document(
         parts=tuple(_part_of(_map(part)) for part in _list(fields.get(8, []))),
         sold_at=None if 1 not in fields else _instant(fields[1]),
         reference=_optional_text(fields, 2),
         buyer_tin=_optional_text(fields, 3),
-        root_id=receipt_id(4),
-        previous_id=receipt_id(5),
-        pays_invoice=receipt_id(6),
+        root_id=_optional_id(fields, 4),
+        previous_id=_optional_id(fields, 5),
+        pays_invoice=_optional_id(fields, 6),
         district=None if 7 not in fields else _district(fields[7]),
         reason=_optional_text(fields, 9),
+        report_month=None if 10 not in fields else str(Month.parse(_text(fields[10]))),
     )
 
 
 def _part_of(fields: _Fields) -> Part:
     total, vat, city = (_amount(fields[key]) for key in (2, 3, 4))
     lines = tuple(_line_of(_map(line)) for line in _list(fields[5]))
-    return Part(_text(fields[0]), TaxType(_int(fields[1])), total, vat, city, lines)
+    return Part(_text(fields[0]), TaxType(_int(fields[1])), total, vat, city, lines, _optional_id(fields, 6))
 
 
 def _line_of(fields: _Fields) -> Line:
@@ -176,6 +187,10 @@ def _line_of(fields: _Fields) -> Line:
 
 def _optional_text(fields: _Fields, key: int) -> str | None:
     return None if key not in fields else _text(fields[key])
+
+
+def _optional_id(fields: _Fields, key: int) -> ReceiptId | None:
+    return None if key not in fields else ReceiptId.parse(_text(fields[key]))
 
 
 def _text(value: cbor.Value) -> str:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from msgspec import Struct
 
+from kernel.clock import Month
 from kernel.money import MONGO_MAX
 from kernel.refusal import Fault, Malformed
 from receipts.codes import districts, tax_product_type
@@ -17,13 +18,17 @@ from receipts.tax import Split, split_line, split_plain, vat_rate
 
 LINES_MAX = 500
 PARTS_MAX = 100
+REPORT_MONTH_DAY_MAX = 7
+"""The last day of a month on which a B2B document may still count for the month before (PosAPI text of 2025-03-31)."""
 _CODED = frozenset({TaxType.VAT_FREE, TaxType.VAT_ZERO})
 """Tax types whose lines need the code of the law that frees them."""
 _WITH_LOTTERY = frozenset({Nature.SALE, Nature.PAYMENT})
 
 
-class StatedPart(Struct, frozen=True, gc=False):
-    """A part as the till states it; the taxes may be left for us to compute. Amounts in möngö, taxes included."""
+class StatedPart(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A part as the till states it; the taxes may be left for us to compute. Amounts in möngö, taxes included.
+    `pays_invoice` is the invoice that this part pays, where the parts of a payment pay different ones.
+    """
 
     seller_tin: str
     tax_type: TaxType
@@ -31,6 +36,7 @@ class StatedPart(Struct, frozen=True, gc=False):
     vat_mongo: int | None
     city_tax_mongo: int | None
     lines: tuple[Line, ...]
+    pays_invoice: ReceiptId | None = None
 
 
 class Payment(Struct, frozen=True, gc=False):
@@ -40,8 +46,10 @@ class Payment(Struct, frozen=True, gc=False):
     amount_mongo: int
 
 
-class Submission(Struct, frozen=True, gc=False):
-    """A sale, invoice, payment of an invoice or correction as a till posts it; well formed, not yet judged."""
+class Submission(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A sale, invoice, payment of an invoice or correction as a till posts it; well formed, not yet judged. A payment
+    names its invoice here, or one in every part.
+    """
 
     nature: Nature
     business: bool
@@ -57,6 +65,7 @@ class Submission(Struct, frozen=True, gc=False):
     consumer_no: int | None = None
     corrects: ReceiptId | None = None
     pays_invoice: ReceiptId | None = None
+    report_month: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,8 @@ def price(submission: Submission, merchants: Mapping[str, Merchant], *, rules: R
     `merchants` holds every known merchant of the parts by TIN. Raises `Malformed` with all faults.
     """
     faults = _header_faults(submission)
+    if submission.report_month is not None:
+        faults += _report_month_faults(submission, day)
     computed = []
     for at, part in enumerate(submission.parts):
         merchant = merchants.get(part.seller_tin)
@@ -111,8 +122,8 @@ def _header_faults(submission: Submission) -> list[Fault]:
         faults.append(Fault("buyer_missing", "/buyer_tin", "the buyer's TIN on every B2B document"))
     if submission.consumer_no is not None and (submission.business or submission.nature is Nature.INVOICE):
         faults.append(Fault("consumer_on_business", "/consumer_no", "no consumer number on B2B documents and invoices"))
-    if submission.corrects is not None and submission.pays_invoice is not None:
-        faults.append(Fault("corrects_and_pays", "/pays_invoice", "either corrects or pays_invoice"))
+    if submission.corrects is not None or submission.nature is Nature.PAYMENT:
+        faults += _invoice_faults(submission)
     if submission.district is not None and submission.district not in districts():
         faults.append(Fault("district_unknown", "/district", "a code of the district list, as 2501"))
     if len(submission.parts) > 1 or len(submission.parts[0].lines) > LINES_MAX:
@@ -127,13 +138,31 @@ def _header_faults(submission: Submission) -> list[Fault]:
     return faults
 
 
+def _invoice_faults(submission: Submission) -> Iterator[Fault]:
+    paid = [part.pays_invoice is not None for part in submission.parts]
+    if submission.corrects is not None and (submission.pays_invoice is not None or any(paid)):
+        yield Fault("corrects_and_pays", "/pays_invoice", "either corrects or pays_invoice")
+    elif any(paid) and (submission.pays_invoice is not None or not all(paid)):
+        yield Fault("invoices_incomplete", "/parts", "an invoice in every part, or one for all of them in the header")
+
+
+def _report_month_faults(submission: Submission, day: date) -> Iterator[Fault]:
+    if not submission.business:
+        yield Fault("report_month_not_due", "/report_month", "no report month on B2C documents")
+    elif day.day > REPORT_MONTH_DAY_MAX:
+        yield Fault("report_month_not_due", "/report_month", f"no report month after day {REPORT_MONTH_DAY_MAX}")
+    elif submission.report_month != (before := str(Month(day.year, day.month).plus(-1))):
+        yield Fault("report_month_not_due", "/report_month", before)
+
+
 def _together_faults(submission: Submission) -> Iterator[Fault]:
     """What can be wrong with several parts that are right by themselves."""
-    seen: set[tuple[str, TaxType]] = set()
+    seen: set[tuple[str, TaxType, ReceiptId | None]] = set()
     for at, part in enumerate(submission.parts):
-        if (part.seller_tin, part.tax_type) in seen:
+        group = part.seller_tin, part.tax_type, part.pays_invoice
+        if group in seen:
             yield Fault("part_repeated", f"/parts/{at}", "one part for each merchant and tax type")
-        seen.add((part.seller_tin, part.tax_type))
+        seen.add(group)
     if sum(len(part.lines) for part in submission.parts) > LINES_MAX:
         yield Fault("too_many_lines", "/parts", f"at most {LINES_MAX} lines a receipt")
 
@@ -182,7 +211,8 @@ def _priced(submission: Submission, merchants: Mapping[str, Merchant], computed:
     for stated, split in zip(submission.parts, computed, strict=True):
         part_vat = split.vat_mongo if stated.vat_mongo is None else stated.vat_mongo
         part_city = split.city_tax_mongo if stated.city_tax_mongo is None else stated.city_tax_mongo
-        parts.append(Part(stated.seller_tin, stated.tax_type, stated.total_mongo, part_vat, part_city, stated.lines))
+        amounts = stated.total_mongo, part_vat, part_city
+        parts.append(Part(stated.seller_tin, stated.tax_type, *amounts, stated.lines, stated.pays_invoice))
         sellers.append(merchants[stated.seller_tin].seller)
         total += stated.total_mongo
         vat += part_vat
@@ -202,6 +232,7 @@ def document_of(submission: Submission, priced: Priced) -> Document:
         buyer_tin=submission.buyer_tin,
         pays_invoice=submission.pays_invoice,
         district=submission.district,
+        report_month=submission.report_month,
     )
 
 

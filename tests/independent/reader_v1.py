@@ -336,9 +336,9 @@ def read_item(shape: Any, octets: bytes, at: int) -> tuple[Any, int]:
 ALWAYS = "always"
 TEXT, ID, AMOUNT = ".*", "[0-9]{33}", range(1 - 2**47, 2**47)
 LINE = {ALWAYS: {0, 1, 2, 4}, 3: AMOUNT, 4: AMOUNT, 5: range(1, 2)} | dict.fromkeys((0, 1, 2, 6, 7, 8), TEXT)
-PART = {ALWAYS: set(range(6)), 0: TEXT, 1: range(4), 2: AMOUNT, 3: AMOUNT, 4: AMOUNT, 5: [LINE, 0]}
+PART = {ALWAYS: set(range(6)), 0: TEXT, 1: range(4), 2: AMOUNT, 3: AMOUNT, 4: AMOUNT, 5: [LINE, 0], 6: ID}
 DOCUMENT = {ALWAYS: {0}, 0: range(1, 2), 1: range(2**32), 2: TEXT, 3: TEXT, 4: ID, 5: ID, 6: ID}
-DOCUMENT |= {7: "[0-9]{4}", 8: [PART, 1], 9: TEXT}
+DOCUMENT |= {7: "[0-9]{4}", 8: [PART, 1], 9: TEXT, 10: "20[0-9]{2}-(0[1-9]|1[0-2])"}
 
 
 def read_document(octets: bytes) -> dict[int, Any]:

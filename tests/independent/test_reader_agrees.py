@@ -413,10 +413,10 @@ LOAF = Line("Талх", "1.000", "ш", 560000, unit_price_mongo=-(2**47) + 1, ci
 RICH = Document(
     parts=(
         Part("37900846788", TaxType.VAT_ABLE, 2**47 - 1, 50909, 0, (LOAF, LOAF)),
-        Part("5", TaxType.NO_VAT, 0, 0, 0, ()),
+        Part("5", TaxType.NO_VAT, 0, 0, 0, (), LINKS[3].id),
     ),
     reference="till-1", buyer_tin="12345678901", root_id=LINKS[1].id, previous_id=LINKS[2].id,
-    pays_invoice=LINKS[3].id, reason="алдаа",
+    pays_invoice=LINKS[3].id, reason="алдаа", report_month="2017-02",
 )  # fmt: skip
 
 

@@ -59,6 +59,18 @@ class TestLateForms:
         ]
 
 
+class TestReportMonth:
+    @pytest.mark.parametrize("month", ["2017-3", "2017-13", "2017-03-01", "1999-12", "2017-02\n", ""])
+    def test_is_a_year_and_a_month(self, month: str) -> None:
+        with pytest.raises(Malformed) as caught:
+            read_receipt(json.dumps(json.loads(body({})) | {"report_month": month}).encode())
+        assert [(fault.code, fault.path) for fault in caught.value.faults] == [("month_form", "/report_month")]
+
+    def test_is_handed_on(self) -> None:
+        read = read_receipt(json.dumps(json.loads(body({})) | {"report_month": "2017-02"}).encode())
+        assert submission_of(read).report_month == "2017-02"
+
+
 class TestCanonicalText:
     @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=5))
     def test_every_name_is_taken_in_its_one_form(self, names: list[str]) -> None:

@@ -103,6 +103,7 @@ PARTS = st.builds(
     vat_mongo=AMOUNTS,
     city_tax_mongo=AMOUNTS,
     lines=st.lists(LINES, max_size=3).map(tuple),
+    pays_invoice=st.none() | RECEIPT_IDS,
 )
 INSTANTS = st.integers(0, 2**32 - 1).map(lambda seconds: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds))
 DOCUMENTS = st.builds(
@@ -116,4 +117,5 @@ DOCUMENTS = st.builds(
     pays_invoice=st.none() | RECEIPT_IDS,
     district=st.none() | st.text("0123456789", min_size=4, max_size=4),
     reason=st.none() | TEXTS,
+    report_month=st.none() | st.builds("20{:02}-{:02}".format, st.integers(0, 99), st.integers(1, 12)),
 )

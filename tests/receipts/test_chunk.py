@@ -237,6 +237,10 @@ class TestRepeat:
             repeat(other, b"h" * 32, receipt, b"r" * 32)
         assert caught.value.values == {"field": field}
 
+    def test_names_the_report_month_where_that_differs(self) -> None:
+        receipt = issue(chunk_of(), sale(business=True)).receipt
+        assert first_difference(sale(business=True, report_month="2017-02"), receipt) == "/report_month"
+
     def test_names_what_differs_of_a_void(self) -> None:
         chunk = chunk_of()
         root = sold(chunk).receipt

@@ -18,7 +18,7 @@ from tests.receipts.examples import DOCUMENTS, NOON, SALE
 FULL_LINE = Line("name", "1.5", "kg", 100, unit_price_mongo=67, city_tax=True, classification="2349010",
                  tax_product="447", barcode="19059010880001")  # fmt: skip
 FULL = Document(
-    parts=(Part("37900846788", TaxType.VAT_ZERO, 100, 9, 1, (FULL_LINE,)),),
+    parts=(Part("37900846788", TaxType.VAT_ZERO, 100, 9, 1, (FULL_LINE,), ReceiptId(16, 17, 18, 19, 20)),),
     sold_at=NOON,
     reference="basket 7",
     buyer_tin="61200064714",
@@ -27,14 +27,16 @@ FULL = Document(
     pays_invoice=ReceiptId(11, 12, 13, 14, 15),
     district="2501",
     reason="damaged",
+    report_month="2017-02",
 )
 FULL_FIELDS = {
     0: 1, 1: 1488340800, 2: "basket 7", 3: "61200064714",
     4: "000000000001002000030000400000005", 5: "000000000006007000080000900000010",
     6: "000000000011012000130001400000015", 7: "2501",
     8: [{0: "37900846788", 1: 2, 2: 100, 3: 9, 4: 1, 5: [
-        {0: "name", 1: "1.5", 2: "kg", 3: 67, 4: 100, 5: 1, 6: "2349010", 7: "447", 8: "19059010880001"}]}],
-    9: "damaged",
+        {0: "name", 1: "1.5", 2: "kg", 3: 67, 4: 100, 5: 1, 6: "2349010", 7: "447", 8: "19059010880001"}],
+        6: "000000000016017000180001900000020"}],
+    9: "damaged", 10: "2017-02",
 }  # fmt: skip
 PART = FULL_FIELDS[8][0]
 LINE = PART[5][0]
@@ -86,7 +88,9 @@ class TestDecodeDocument:
         [
             1, "text", [], [FULL_FIELDS], {},
             FULL_FIELDS | {0: 2},
-            FULL_FIELDS | {10: 1},
+            FULL_FIELDS | {11: 1},
+            FULL_FIELDS | {10: 1}, FULL_FIELDS | {10: "2017-2"}, FULL_FIELDS | {10: "2017-13"},
+            FULL_FIELDS | {10: "1999-12"}, FULL_FIELDS | {10: "2017-02-01"}, FULL_FIELDS | {10: "2017-02\n"},
             FULL_FIELDS | {1: "now"}, FULL_FIELDS | {1: -1}, FULL_FIELDS | {1: SECONDS_MAX + 1},
             FULL_FIELDS | {1: 2**63},
             FULL_FIELDS | {2: 1},
@@ -99,7 +103,8 @@ class TestDecodeDocument:
             FULL_FIELDS | {8: [PART | {1: 4}]}, FULL_FIELDS | {8: [PART | {1: "0"}]},
             FULL_FIELDS | {8: [PART | {2: MONGO_MAX + 1}]}, FULL_FIELDS | {8: [PART | {3: -MONGO_MAX - 1}]},
             FULL_FIELDS | {8: [PART | {4: "1"}]},
-            FULL_FIELDS | {8: [PART | {5: LINE}]}, FULL_FIELDS | {8: [PART | {6: 1}]},
+            FULL_FIELDS | {8: [PART | {5: LINE}]}, FULL_FIELDS | {8: [PART | {7: 1}]},
+            FULL_FIELDS | {8: [PART | {6: 1}]}, FULL_FIELDS | {8: [PART | {6: "1"}]},
             FULL_FIELDS | {8: [PART | {5: [1]}]}, FULL_FIELDS | {8: [PART | {5: [[]]}]},
             FULL_FIELDS | {8: [PART | {5: [LINE | {5: 0}]}]}, FULL_FIELDS | {8: [PART | {5: [LINE | {5: 2}]}]},
             FULL_FIELDS | {8: [PART | {5: [LINE | {3: MONGO_MAX + 1}]}]},

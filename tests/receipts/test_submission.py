@@ -35,15 +35,18 @@ SOME_ID = ReceiptId(SHOP.seller, 1, 6263, 0, 1)
 def part(*lines: Line, tax_type: TaxType = TaxType.VAT_ABLE, seller: Merchant = SHOP, **given: Any) -> StatedPart:
     stated = lines or (BREAD,)
     total = given.pop("total_mongo", sum(line.total_mongo for line in stated))
-    return StatedPart(
-        seller.tin, tax_type, total, given.pop("vat_mongo", None), given.pop("city_tax_mongo", None), stated
-    )
+    vat, city = given.pop("vat_mongo", None), given.pop("city_tax_mongo", None)
+    return StatedPart(seller.tin, tax_type, total, vat, city, stated, **given)
 
 
 def sale(*parts: StatedPart, **given: Any) -> Submission:
     return Submission(
         given.pop("nature", Nature.SALE), given.pop("business", False), SHOP.tin, parts or (part(),), **given
     )
+
+
+def to_business(**given: Any) -> Submission:
+    return sale(business=True, buyer_tin=SMALL.tin, **given)
 
 
 def judged(submission: Submission, day: date = DAY) -> Priced:
@@ -115,6 +118,18 @@ class TestFaults:
             ),
             (sale(nature=Nature.INVOICE, consumer_no=11_000_000), ("consumer_on_business", "/consumer_no")),
             (sale(corrects=SOME_ID, pays_invoice=SOME_ID), ("corrects_and_pays", "/pays_invoice")),
+            (sale(part(pays_invoice=SOME_ID), corrects=SOME_ID), ("corrects_and_pays", "/pays_invoice")),
+            (
+                sale(part(pays_invoice=SOME_ID), part(seller=SMALL), nature=Nature.PAYMENT),
+                ("invoices_incomplete", "/parts"),
+            ),
+            (
+                sale(part(pays_invoice=SOME_ID), nature=Nature.PAYMENT, pays_invoice=SOME_ID),
+                ("invoices_incomplete", "/parts"),
+            ),
+            (sale(report_month="2017-02"), ("report_month_not_due", "/report_month")),
+            (to_business(report_month="2017-03"), ("report_month_not_due", "/report_month")),
+            (to_business(report_month="2017-01"), ("report_month_not_due", "/report_month")),
             (sale(district="9999"), ("district_unknown", "/district")),
             (sale(part(), part()), ("part_repeated", "/parts/1")),
             (sale(part(*[Line("x", "1", "ш", 1)] * (LINES_MAX + 1))), ("too_many_lines", "/parts")),
@@ -155,6 +170,18 @@ class TestFaults:
     def test_lets_an_invoice_be_paid_in_part(self) -> None:
         assert judged(sale(nature=Nature.INVOICE, payments=(Payment("CASH", 1),))).total_mongo == 112_000
 
+    def test_lets_a_business_document_count_for_the_month_before_until_the_seventh(self) -> None:
+        late = to_business(report_month="2016-12")
+        assert judged(late, date(2017, 1, 7)).total_mongo == 112_000
+        with pytest.raises(Malformed) as caught:
+            judged(late, date(2017, 1, 8))
+        assert [fault.code for fault in caught.value.faults] == ["report_month_not_due"]
+
+    def test_lets_parts_of_one_kind_pay_different_invoices(self) -> None:
+        two = [part(pays_invoice=SOME_ID), part(pays_invoice=replace(SOME_ID, number=5))]
+        assert judged(sale(*two, nature=Nature.PAYMENT)).total_mongo == 224_000
+        assert faults(sale(two[0], two[0], nature=Nature.PAYMENT)) == [("part_repeated", "/parts/1")]
+
     def test_lets_as_many_lines_pass_as_there_may_be(self) -> None:
         assert judged(sale(part(*[Line("x", "1", "ш", 1)] * LINES_MAX))).total_mongo == LINES_MAX
 
@@ -166,6 +193,12 @@ class TestDocumentOf:
         assert (document.reference, document.district, document.pays_invoice) == ("a", "2501", SOME_ID)
         assert document.parts[0].vat_mongo == 10_181
         assert document.root_id is None
+
+    def test_says_which_invoice_a_part_pays_and_for_which_month_it_counts(self) -> None:
+        submission = to_business(report_month="2017-02")
+        assert document_of(submission, judged(submission)).report_month == "2017-02"
+        payment = sale(part(pays_invoice=SOME_ID), nature=Nature.PAYMENT)
+        assert [one.pays_invoice for one in document_of(payment, judged(payment)).parts] == [SOME_ID]
 
 
 class TestPaymentsText:

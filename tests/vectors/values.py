@@ -34,9 +34,17 @@ EDGE = Document(
 VOID = Document(
     root_id=ReceiptId(SELLER, 1, 6263, 1, TERMINAL), previous_id=ReceiptId(SELLER, 1, 6263, 9, TERMINAL), reason="алдаа"
 )
+INVOICES = Document(
+    parts=(
+        Part("37900846788", TaxType.VAT_ABLE, 560000, 50450, 5045, (BREAD,), ReceiptId(SELLER, 1, 6260, 7, TERMINAL)),
+        Part("61200064714", TaxType.VAT_FREE, 330000, 0, 0, (MILK,), ReceiptId(SELLER, 1, 6261, 0, TERMINAL)),
+    ),
+    buyer_tin="61200064714",
+    report_month="2017-02",
+)
 DOCUMENT_FIELDS = ("version", "sold_at", "reference", "buyer", "root_id", "previous_id", "invoice_paid", "district",
-                   "parts", "reason")  # fmt: skip
-PART_FIELDS = ("merchant", "tax_type", "total", "vat", "city_tax", "lines")
+                   "parts", "reason", "report_month")  # fmt: skip
+PART_FIELDS = ("merchant", "tax_type", "total", "vat", "city_tax", "lines", "invoice_paid")
 LINE_FIELDS = ("name", "quantity", "unit", "unit_price", "total", "city_tax", "classification", "tax_product",
                "barcode")  # fmt: skip
 
@@ -111,7 +119,8 @@ def turnover_vectors() -> list[dict[str, Any]]:
 
 def document_vectors() -> dict[str, Any]:
     """The file documents.json: contents by the names of docs/formats/document.md, and bytes that are no document."""
-    documents = {"empty": Document(), "a basket of two merchants": BASKET, "edges": EDGE, "a void": VOID}
+    documents = {"empty": Document(), "a basket of two merchants": BASKET, "edges": EDGE, "a void": VOID,
+                 "two invoices paid in the month after": INVOICES}  # fmt: skip
     return {
         "valid": [
             {"name": name, "content": content_of(encode_document(one)), "cbor": encode_document(one).hex(),
@@ -143,7 +152,12 @@ _INVALID_DOCUMENTS = {
     "version 2": "a1 00 02",
     "an integer": "01",
     "an array": "81 a1 00 01",
-    "an unknown key": "a2 00 01 0a 01",
+    "an unknown key": "a2 00 01 0b 01",
+    "a report month that is a number": "a2 00 01 0a 01",
+    "a report month of one digit": "a2 00 01 0a 66 323031372d33",
+    "a report month with a day": "a2 00 01 0a 6a 323031372d30332d3031",
+    "a month 13": "a2 00 01 0a 67 323031372d3133",
+    "a part that pays an invoice of one digit": "a2 00 01 08 81 a7 00 61 31 01 00 02 00 03 00 04 00 05 80 06 61 31",
     "a version in two bytes": "a1 00 18 01",
     "a key in two bytes": "a1 18 00 01",
     "keys in descending order": "a2 02 61 72 00 01",
