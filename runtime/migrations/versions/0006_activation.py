@@ -91,7 +91,7 @@ BEGIN
   RETURN true;
 END $$;
 COMMENT ON FUNCTION pos.activate_terminal IS
-  'Uses a code up: client, terminal of mode till, chain, key, and the shard that names it. False: the code is not good.';
+  'Uses a code up: client, terminal of mode till, chain, key, and the shard that names it. False: no good code.';
 REVOKE ALL ON FUNCTION pos.activation_of, pos.activate_terminal FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pos.activation_of, pos.activate_terminal TO barimt_gateway;
 """
