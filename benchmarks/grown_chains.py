@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from benchmarks.till_requests import GOODS, LINES, UNIT
 from kernel.clock import business_date
@@ -35,7 +35,8 @@ class Period:
 
     def at(self, number: int, of: int) -> datetime:
         """Answer when the receipt of that number is issued, of so many: whole seconds, never decreasing."""
-        return (self.begins_at + (self.ends_at - self.begins_at) * number / of).replace(microsecond=0)
+        seconds = int((self.ends_at - self.begins_at).total_seconds())
+        return self.begins_at + timedelta(seconds=seconds * number // of)
 
 
 def baskets(on: datetime) -> list[Basket]:

@@ -41,6 +41,10 @@ class TestGrow:
         ]
         assert {Month.of(receipt.issued_at).number for receipt in grown} == {1, 2}
 
+    def test_twenty_million_receipts_spread_over_twenty_months(self) -> None:
+        period = Period(BEGINS_AT, BEGINS_AT + timedelta(days=609))
+        assert period.at(19_999_999, 20_000_000) == BEGINS_AT + timedelta(days=609, seconds=-3)
+
     def test_no_two_baskets_are_equal(self) -> None:
         assert len({basket.lines for basket in baskets(BEGINS_AT)}) == len(baskets(BEGINS_AT))
 
