@@ -34,6 +34,7 @@ from pos_gateway.gateway import Gateway
 from pos_gateway.metrics import GatewayMetrics
 from receipts.chain import Draft, advance, first_head
 from receipts.document import encode_document
+from receipts.keys import Signer
 from receipts.orders import Issued, SaleOrder
 from receipts.rules import rules_on
 from receipts.store.copying import binary_row
@@ -127,8 +128,8 @@ def _signed(watch: Stopwatch, orders: Sequence[SaleOrder], signing: Any, now: da
     """Measure what `advance` consists of, on chains that go nowhere."""
     documents = [document_of(order.submission, order.priced) for order in orders]
     encoded = watch("encode", encode_document, documents)
-    key = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
-    watch("sign", lambda octets: key.sign(octets[:80]), encoded)
+    sign = Signer(Ed25519PrivateKey.from_private_bytes(b"s" * 32)).sign
+    watch("sign", lambda octets: sign(octets[:80]), encoded)
     first = orders[0]
     head = first_head(seller=first.seller, terminal=first.terminal, enrolment=b"e", enrolled_at=now)
     chain_key = signing(first.seller, first.terminal, 1)
@@ -141,7 +142,7 @@ def _signed(watch: Stopwatch, orders: Sequence[SaleOrder], signing: Any, now: da
     alone("whole", lambda draft: advance(head, draft, issued_at=now, key=chain_key), drafts)
     once = Stopwatch()
     once("encode", encode_document, documents)
-    once("sign", lambda octets: key.sign(octets[:80]), encoded)
+    once("sign", lambda octets: sign(octets[:80]), encoded)
     watch.spent["link"] = watch.spent.get("link", 0.0) + alone.spent["whole"] - sum(once.spent.values())
 
 

@@ -125,7 +125,7 @@ def _sign(head: Head, draft: Draft, issued_at: datetime, receipt_id: ReceiptId, 
             document_hash[:8],
         )
     )
-    cose = qr.assemble(signer.kid, packed, signer.private_key.sign(qr.to_sign(signer.kid, packed)))
+    cose = qr.assemble(signer.kid, packed, signer.sign(qr.to_sign(signer.kid, packed)))
     part_ids = tuple(
         [
             ReceiptId(seller, receipt_id.branch, receipt_id.day, receipt_id.number + at, receipt_id.terminal)

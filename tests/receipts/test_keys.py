@@ -86,6 +86,11 @@ class TestKey:
     def test_never_shows_the_private_key(self) -> None:
         assert "private" not in repr(Signer(GATEWAY))
 
+    @given(st.binary(min_size=32, max_size=32), st.binary(max_size=300))
+    def test_signs_the_bytes_that_cryptography_signs(self, secret: bytes, message: bytes) -> None:
+        private = Ed25519PrivateKey.from_private_bytes(secret)
+        assert Signer(private).sign(message) == private.sign(message)
+
 
 class TestTurnoverKey:
     @given(st.binary(min_size=1, max_size=64), st.integers(0, 10**12 - 1), st.integers(0, 10**8 - 1), st.integers(1, 9))
