@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from runtime.data_dir import write_private
+from runtime.private_files import write_private
 from runtime.settings import Settings
 
 _NAME = "address"

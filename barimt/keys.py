@@ -15,7 +15,7 @@ from kernel.refusal import Fault, Malformed
 from pos_gateway.public import published
 from receipts.keys import key_as_json
 from receipts.store import enrolling
-from runtime.data_dir import write_private
+from runtime.private_files import write_private
 
 KID_BYTES = 8
 keys_app = typer.Typer(no_args_is_help=True, help="The keys with which receipts are signed and verified.")

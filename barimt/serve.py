@@ -21,9 +21,10 @@ from barimt.watch import sharing_meters
 from pos_gateway.public import published
 from runtime import logs
 from runtime.clock import business_clock
-from runtime.data_dir import DataDir, write_private
+from runtime.data_dir import DataDir
 from runtime.database import Role, open_database
 from runtime.lane import LaneProtocol
+from runtime.private_files import write_private
 from runtime.settings import Settings, load_settings
 from runtime.tokens.dev_issuer import is_loopback, refuse_public_host
 from runtime.unusable import Unusable

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from kernel.refusal import Fault, Malformed
-from runtime.data_dir import write_private
+from runtime.private_files import write_private
 
 
 def make_client_key(folder: Path, client_id: str) -> tuple[Path, str]:

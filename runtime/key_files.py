@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from runtime.data_dir import write_private
+from runtime.private_files import write_private
 from runtime.unusable import Unusable
 
 SECRET_BYTES = 32

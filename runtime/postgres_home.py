@@ -19,8 +19,9 @@ from types import TracebackType
 from typing import Self
 
 from runtime.account import Account, server_account
-from runtime.data_dir import DataDir, open_private, write_private
+from runtime.data_dir import DataDir
 from runtime.postgres_binaries import Binaries, PostgresUnusable, make_system_dir
+from runtime.private_files import open_private, write_private
 
 SUPERUSER = "barimt_superuser"
 """The cluster's superuser: no password, logs in through the socket, and only as us (peer authentication)."""

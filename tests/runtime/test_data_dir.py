@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.data_dir import DataDir, DataDirUnusable, open_private, write_private
+from runtime.data_dir import DataDir, DataDirUnusable
+from runtime.private_files import open_private, write_private
 
 
 def mode_of(path: Path) -> int:

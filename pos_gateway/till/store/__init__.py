@@ -1,0 +1,1 @@
+"""The queue's SQLite: tables, statements, and nothing that decides."""
