@@ -43,7 +43,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def faults_in(body: bytes, kind: type[Any]) -> list[Fault]:
     """Answer what keeps `body` from being a `kind`: at least one fault, at most a hundred."""
-    if _too_deep(body):
+    if too_deep(body):
         return [Fault("too_deep", "", f"at most {DEPTH_MAX} levels of nesting")]
     try:
         value = json.loads(
@@ -95,7 +95,7 @@ def late_form(pattern: str, code: str, expected: str, length: tuple[int, int]) -
     )
 
 
-def _too_deep(body: bytes) -> bool:
+def too_deep(body: bytes) -> bool:
     """Whether brackets outside of texts are nested too deeply. A text that never ends is taken whole, so that each byte
     is looked at once.
     """

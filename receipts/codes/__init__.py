@@ -32,5 +32,10 @@ def tax_product_type(code: str, day: date) -> TaxType | None:
     return tax_type if first <= day < end else None
 
 
+def tax_products_in_force(tax_type: TaxType, day: date) -> list[str]:
+    """Answer the codes that make a line of that tax type on a business day."""
+    return [code for code, (kind, first, end) in _tax_products().items() if kind is tax_type and first <= day < end]
+
+
 def _rows(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader((files(__name__) / name).read_text(encoding="utf-8").splitlines()))
