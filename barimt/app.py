@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from barimt.authority import Authority
+from barimt.claim_easily import easy_claims
 from barimt.docs_page import OPENAPI_PATH, mount_docs
 from barimt.follow_keys import KeyFollower
 from barimt.keep_months import MonthKeeper
@@ -44,7 +45,8 @@ from runtime.tokens.oidc import OidcVerifier, keys_by_discovery
 GC_ALLOCATIONS = 100_000
 """Containers made and not freed before the collector looks at the young ones: some 20 MB at most. It looks at all only
 after 2,000 such looks: under an overload thousands of requests wait, and to look at them each time takes a tenth."""
-GATEWAY_CONNECTIONS = 5
+GATEWAY_CONNECTIONS = 7
+"""Two for the sequencers, two for uploads, two for tokens, and one for whoever looks something up."""
 CLAIMS_CONNECTIONS = 8
 DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, DBAPIError, PoolTimeout)
 
@@ -132,6 +134,7 @@ async def _open(
             consumers, clock=clock, real_clock=real_clock, masters=authority.masters, bearers=app.state.bearers
         )
     )
+    app.state.gateway.claim_easily = easy_claims(app.state.claims)
 
 
 @asynccontextmanager

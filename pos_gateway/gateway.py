@@ -13,9 +13,11 @@ from msgspec import Struct
 
 from kernel.clock import Clock, Month, business_date
 from kernel.refusal import Malformed, Refusal
+from pos_gateway.accept_uploads import Uploads
 from pos_gateway.callers import MOMENT_S, Callers
 from pos_gateway.content import digest_key, first_difference, sale_digest, void_digest
 from pos_gateway.directory import Directory, WrongSeller, pick_terminal
+from pos_gateway.easy import ClaimEasily, nobody
 from pos_gateway.failures import reaching_database
 from pos_gateway.keep_connection import KeptConnection
 from pos_gateway.limits import UNLIMITED, Bounds, Limits
@@ -70,8 +72,11 @@ class Gateway:
     real_clock: Callable[[], datetime]
     limits: Limits
     metrics: GatewayMetrics
+    uploads: Uploads
     content_key: bytes = field(repr=False)
     signing: SigningKeys = field(repr=False)
+    claim_easily: ClaimEasily = nobody
+    """Set by whoever runs a consumers' side beside this gateway."""
 
     @classmethod
     @asynccontextmanager
@@ -106,6 +111,7 @@ class Gateway:
         for one in running:
             one.add_done_callback(lambda ended: _ended(pool, ended))
         tokens = AccessTokens(token_key, directory.is_active, remembered_s=remembered_s)
+        uploads = Uploads(database, directory, clock=clock, sealing_key=signing.sealing_key)
         try:
             yield cls(
                 database=database,
@@ -117,12 +123,14 @@ class Gateway:
                 real_clock=real_clock,
                 limits=Limits(bounds),
                 metrics=metrics,
+                uploads=uploads,
                 content_key=digest_key(token_key),
                 signing=signing,
             )
         finally:
             pool.close()
             await asyncio.wait(running)
+            await uploads.close()
 
     async def authenticate(self, authorization: str | None) -> Client:
         """Answer whose access token this is. Raises `Unauthenticated` or `TokenExpired`."""

@@ -2,15 +2,16 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import asyncpg
 
 from kernel.clock import Month
 from pos_gateway.failures import in_our_words
-from receipts.issuing import Issuing
 from receipts.store.issuing import PostgresIssuing, ensure_month
 
 CONNECT_S = 2.0
+_Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 
 class KeptConnection:
@@ -18,11 +19,11 @@ class KeptConnection:
 
     def __init__(self, database: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._database = database
-        self._connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None = None
+        self._connection: _Connection | None = None
         self._months: set[Month] = set()
 
     @asynccontextmanager
-    async def begin(self, months: Iterable[Month]) -> AsyncIterator[Issuing]:
+    async def begin(self, months: Iterable[Month]) -> AsyncIterator[PostgresIssuing]:
         """Hold a transaction open, with the partitions of `months` there, and commit it at the end.
 
         Raises `Lost` or `Refused`. Whatever goes wrong, the connection is cut: the server rolls back what was open.
@@ -50,15 +51,13 @@ class KeptConnection:
                 connection.terminate()
             await self._database.release(connection)
 
-    async def _connected(self) -> "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]":
+    async def _connected(self) -> _Connection:
         if self._connection is None or not _is_open(self._connection):
             await self.close()
             self._connection = await self._database.acquire(timeout=CONNECT_S)
         return self._connection
 
-    async def _ensure(
-        self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", months: Iterable[Month]
-    ) -> None:
+    async def _ensure(self, connection: _Connection, months: Iterable[Month]) -> None:
         """Make the partitions that this connection's worker has not seen yet, outside of any transaction."""
         for month in months:
             if month not in self._months:
@@ -66,7 +65,7 @@ class KeptConnection:
                 self._months.add(month)
 
 
-def _is_open(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> bool:
+def _is_open(connection: _Connection) -> bool:
     try:
         return not connection.is_closed()
     except asyncpg.InterfaceError:

@@ -38,8 +38,8 @@ from runtime.tokens.assertion import SeenJti
 WINDOW_S = 60
 TOKENS_PER_SECOND = 1
 EXCHANGES_AT_ONCE = 2
-"""Assertions that may ask the database at the same time: of the gateway's five connections the sequencers have two for
-themselves, and one is left for whoever sells, however many invented assertions come.
+"""Assertions that may ask the database at the same time: of the gateway's seven connections the sequencers have two for
+themselves, uploads two, and one is left for whoever sells, however many invented assertions come.
 """
 EXCHANGES_WAITING_MAX = 512
 """At some 2 ms each the last of them waits for half a second."""

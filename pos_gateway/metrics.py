@@ -22,6 +22,7 @@ from time import perf_counter
 
 from kernel.refusal import Refusal, Unavailable
 from pos_gateway.pool import Result, Waiting
+from receipts.intake import Accepted
 from runtime.meters import Counter, Family, Histogram, Kind, Meters
 
 CHUNKS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -110,6 +111,15 @@ class GatewayMetrics:
         self._failures: dict[str, Counter] = {
             why: meters.counter(failures, why) for why in ("lost", "refused", "other")
         }
+        links = meters.family(
+            "barimt_signed_links",
+            Kind.COUNTER,
+            "Links that tills signed themselves: stored, repeated (sent again), fork (a till was copied or put back).",
+            ("outcome",),
+        )
+        self._links: dict[str, Counter] = {
+            outcome: meters.counter(links, outcome) for outcome in ("stored", "repeated", "fork")
+        }
         self._problems: Family = meters.family(
             "barimt_problems",
             Kind.COUNTER,
@@ -170,6 +180,10 @@ class GatewayMetrics:
                 self._failed.inc()
             else:
                 (self._repeated if result.repeated else self._issued).inc()
+
+    def accepted(self, accepted: Accepted) -> None:
+        """Count a link that a till signed and that is stored."""
+        self._links["repeated" if accepted.repeated else "fork" if accepted.fork else "stored"].inc()
 
     def stage(self, name: str, seconds: float) -> None:
         """Count a chunk's time in a stage."""

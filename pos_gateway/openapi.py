@@ -10,8 +10,9 @@ from typing import Any, Final
 import msgspec
 from pydantic import TypeAdapter
 
-from pos_gateway import batch, explain, oauth, routes, wire
+from pos_gateway import batch, explain, oauth, routes, signed, wire
 from pos_gateway.answers import ReceiptAnswer
+from receipts.link_findings import FINDING_CODES
 from runtime.problem_docs import ALWAYS, BEARER, problem_responses
 from runtime.tokens.assertion import ASSERTION_TYPE
 
@@ -35,6 +36,9 @@ _ISSUING: Final = (
     "unknown_receipt", "wrong_signer",
 )  # fmt: skip
 _SALE: Final = (*_ISSUING, "clock_ahead", "invoice_unknown", "too_late", "wrong_seller")
+_SIGNED: Final = (
+    *ALWAYS, "forged", "key_revoked", "malformed", "outcome_unknown", "predecessor_missing", "wrong_signer"
+)  # fmt: skip
 _SCHEMAS: Final = "#/components/schemas/"
 _TILL: Final[list[Json]] = [{"till": []}]
 _ID: Final[Json] = {
@@ -49,18 +53,20 @@ def issuing_paths() -> Json:
         oauth.TOKEN_PATH: {"post": _token()},
         "/v1/receipts": {"post": _sale()},
         "/v1/receipts/batch": {"post": _batch()},
+        "/v1/receipts/signed": {"post": _signed()},
         "/v1/receipts/{id}/void": {"post": _void()},
     }
 
 
 def issuing_schemas() -> Json:
     """Answer the schemas that those paths refer to, by name."""
-    bodies = (wire.ReceiptIn, wire.BatchLineIn, wire.VoidIn)
+    bodies = (wire.ReceiptIn, wire.BatchLineIn, wire.SignedLineIn, wire.VoidIn)
     _, requests = msgspec.json.schema_components(bodies, ref_template=_SCHEMAS + "{name}")
     answer = TypeAdapter(ReceiptAnswer).json_schema(ref_template=_SCHEMAS + "{model}", mode="serialization")
     parts = answer.pop("$defs")
     return {**{name: _portable(schema) for name, schema in requests.items()}, **parts, "ReceiptAnswer": answer} | {
-        "BatchVerdict": _verdict()
+        "BatchVerdict": _verdict(),
+        "SignedVerdict": _signed_verdict(),
     }
 
 
@@ -140,6 +146,61 @@ def _batch() -> Json:
         },
         "responses": {"200": {"description": "A verdict for each line.", "content": content}}
         | problem_responses(codes, ("batch_lines", "header_repeated", "too_large", "unsupported_media_type")),
+    }
+
+
+def _signed() -> Json:
+    lines = {"type": "string", "description": "lines of JSON, each a `SignedLineIn`; 1 to 1,000 lines, at most 8 MiB"}
+    verdicts = {"type": "string", "description": "lines of JSON, each a `SignedVerdict`, in the order of the lines"}
+    content = {signed.NDJSON: {"schema": verdicts, "x-itemSchema": _ref("SignedVerdict")}}
+    codes = (*ALWAYS, *BEARER, *_BODY, "rate_limited")
+    return _described(signed.post_signed, "Take what a till signed itself", "receipts") | {
+        "security": _TILL,
+        "requestBody": {
+            "required": True,
+            "content": {signed.NDJSON: {"schema": lines, "x-itemSchema": _ref("SignedLineIn")}},
+        },
+        "responses": {"200": {"description": "A verdict for each line.", "content": content}}
+        | problem_responses(codes, ("batch_lines", "header_repeated", "too_large", "unsupported_media_type")),
+    }
+
+
+def _signed_verdict() -> Json:
+    expected = {"type": "integer", "description": "with `predecessor_missing`: the counter of the link to send first"}
+    problem = {"type": "object", "properties": {"code": {"enum": list(_SIGNED)}, "expected": expected}}
+    receipt = {
+        "type": "object",
+        "required": ["id", "findings", "fork", "suspended"],
+        "properties": {
+            "id": {"type": "string", "pattern": "^[0-9]{33}$"},
+            "findings": {
+                "type": "array",
+                "items": {"enum": list(FINDING_CODES)},
+                "description": "what is the matter with it; stored all the same",
+            },
+            "fork": {"type": "boolean", "description": "kept as a second branch: no receipt of its id"},
+            "suspended": {"type": "boolean", "description": "the terminal is suspended: it must sign nothing more"},
+            "easy": {
+                "type": "boolean",
+                "description": "whether the consumer of `consumer_no` has the claim now; only of fresh receipts",
+            },
+        },
+        "additionalProperties": False,
+    }
+    return {
+        "title": "SignedVerdict",
+        "description": "What became of a line: stored (201; 200 when the same bytes were stored before), or a problem."
+        " A line without a verdict is unknown: send it again.",
+        "type": "object",
+        "required": ["line", "hash", "status"],
+        "properties": {
+            "line": {"type": "integer", "minimum": 1, "description": "counts from 1, empty lines too"},
+            "hash": {"type": ["string", "null"], "description": "the receipt hash; null where there is no QR to read"},
+            "status": {"type": "integer"},
+            "receipt": receipt,
+            "problem": {"allOf": [_ref("Problem"), problem]},
+        },
+        "oneOf": [{"required": ["receipt"]}, {"required": ["problem"]}],
     }
 
 

@@ -16,6 +16,7 @@ from pos_gateway.batch import post_batch
 from pos_gateway.bodies import read_body, read_key, require_key
 from pos_gateway.gateway import gateway_of
 from pos_gateway.lane import issue
+from pos_gateway.signed import post_signed
 from receipts.ids import ReceiptId
 from runtime.lane import resume_of
 
@@ -63,5 +64,6 @@ async def post_void(request: Request) -> Response:
 ISSUING_ROUTES = [
     Route("/v1/receipts", post_receipt, methods=["POST"]),
     Route("/v1/receipts/batch", post_batch, methods=["POST"]),
+    Route("/v1/receipts/signed", post_signed, methods=["POST"]),
     Route("/v1/receipts/{id}/void", post_void, methods=["POST"]),
 ]

@@ -17,7 +17,7 @@ from kernel.clock import parse_instant
 from kernel.money import MONGO_MAX
 from kernel.refusal import Fault, Malformed
 from pos_gateway.explain import faults_in, form, late_form
-from receipts.document import Line
+from receipts.document import DOCUMENT_BYTES_MAX, Line
 from receipts.ids import ReceiptId
 from receipts.receipt import Nature, TaxType
 from receipts.submission import LINES_MAX, PARTS_MAX, Payment, StatedPart, Submission
@@ -25,6 +25,7 @@ from receipts.submission import LINES_MAX, PARTS_MAX, Payment, StatedPart, Submi
 RECEIPT_BYTES_MAX = 256 * 1024
 BATCH_BYTES_MAX = 8 * 1024 * 1024
 BATCH_LINES_MAX = 1000
+DOCUMENT_TEXT_MAX = (DOCUMENT_BYTES_MAX + 2) // 3 * 4
 PAYMENTS_MAX = 32
 KEY_MAX = 128
 NAME_MAX, UNIT_MAX, REFERENCE_MAX, REASON_MAX = 255, 32, 64, 255
@@ -119,6 +120,23 @@ class VoidIn(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     reason: Annotated[str, form(r"\A[^\x00-\x1f\x7f]{1,255}\Z", "reason_form", "1 to 255 characters")]
 
 
+class PrivateIn(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What belongs to a signed link and is not signed: it is in no document, and nobody can verify it."""
+
+    consumer_no: Annotated[ConsumerNo | None, Meta(description="the buyer's login_no: claims at once")] = None
+    payments: Annotated[tuple[PaymentIn, ...], Meta(max_length=PAYMENTS_MAX)] = ()
+
+
+class SignedLineIn(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """One line of `POST /v1/receipts/signed`: a link of a till's chain."""
+
+    qr: Annotated[str, form(r"\AMB1:[0-9A-Z $%*+./:-]{216}\Z", "qr_form", "220 characters that begin with MB1:")]
+    document: Annotated[
+        str, form(rf"\A[A-Za-z0-9_-]{{1,{DOCUMENT_TEXT_MAX}}}\Z", "document_form", "base64url of the document's bytes")
+    ]
+    private: PrivateIn | None = None
+
+
 T = TypeVar("T")
 
 
@@ -164,6 +182,9 @@ read_batch_line: Callable[[bytes], BatchLineIn] = _reader(BatchLineIn, lambda li
 """Read one line of a batch. Raises `Malformed` with every fault."""
 read_void: Callable[[bytes], VoidIn] = _reader(VoidIn, lambda _void: None)
 """Read the body of a void. Raises `Malformed` with every fault."""
+
+read_signed_line: Callable[[bytes], SignedLineIn] = _reader(SignedLineIn, lambda _line: None)
+"""Read one line of signed links. Raises `Malformed` with every fault."""
 
 
 def submission_of(body: ReceiptIn) -> Submission:

@@ -42,12 +42,13 @@ class Followed:
     declined: tuple[Declined, ...]
 
 
-async def follow_outbox(connection: Connection, clock: Clock, *, limit: int) -> Followed:
-    """Take at most `limit` events that no other worker has, apply them, and answer the claims that they touched.
+async def follow_outbox(connection: Connection, clock: Clock, *, limit: int, easy_only: bool = False) -> Followed:
+    """Take at most `limit` events that no other worker has, apply them, and answer the claims that they touched;
+    `easy_only` takes those alone whose consumer was named at the till, where somebody waits for them.
 
     Requires an open transaction; when it is rolled back the events are there again.
     """
-    events = await following.take_events(connection, limit=limit)
+    events = await following.take_events(connection, limit=limit, easy_only=easy_only)
     reported = [event.root_key for event in events if event.event == "upload"]
     hashes = await following.hashes_of(connection, reported)
     await holding.lock_hashes(connection, hashes)

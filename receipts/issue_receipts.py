@@ -45,14 +45,21 @@ async def issue_receipts(
 
 async def _load_bundles(issuing: Issuing, chunk: Chunk, orders: Sequence[Order]) -> None:
     named = {receipt_id for receipt_id in map(_predecessor, orders) if receipt_id is not None}
+    chunk.bundles = await load_bundles(issuing, named)
+    sales = [order.submission for order in orders if isinstance(order, SaleOrder)]
+    chunk.invoices = await _find(issuing, {sale.pays_invoice for sale in sales if sale.pays_invoice is not None})
+
+
+async def load_bundles(issuing: Issuing, named: Iterable[ReceiptId]) -> dict[ReceiptId, Bundle]:
+    """Lock the roots of stored receipts in the order of their keys and answer how their bundles stand, by the ids that
+    name them; nothing for an id that is not stored.
+    """
     found = await _find(issuing, named)
     roots = await issuing.find_receipts({receipt.root_key for receipt in found.values()}, lock=True)
     latest = await issuing.find_latest(roots)
     links = await issuing.find_receipts(set(latest.values()))
     bundles = {key: Bundle(root, links[latest[key]] if key in latest else root) for key, root in roots.items()}
-    chunk.bundles = {receipt_id: bundles[receipt.root_key] for receipt_id, receipt in found.items()}
-    sales = [order.submission for order in orders if isinstance(order, SaleOrder)]
-    chunk.invoices = await _find(issuing, {sale.pays_invoice for sale in sales if sale.pays_invoice is not None})
+    return {receipt_id: bundles[receipt.root_key] for receipt_id, receipt in found.items()}
 
 
 def _predecessor(order: Order) -> ReceiptId | None:

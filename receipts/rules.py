@@ -23,6 +23,8 @@ class Rules:
     late_issue_hours: int
     """How old a sale may be when it reaches the centre: the three days that a till may be offline."""
     clock_ahead_seconds: int
+    upload_ahead_seconds: int
+    """How far ahead of the centre a till's clock may have been; beyond it the month of receipt is the tax month."""
     claim_period_months: int
     """Receipts are claimed by the quarter (3) or the year (12)."""
     claim_deadline_day: int
@@ -40,6 +42,7 @@ _2016 = Rules(
     refund_share_percent=20,
     late_issue_hours=72,
     clock_ahead_seconds=60,
+    upload_ahead_seconds=600,
     claim_period_months=12,
     claim_deadline_day=8,
     draw_day=19,

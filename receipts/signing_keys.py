@@ -32,6 +32,7 @@ class SigningKeys:
 
     def __init__(self, masters: Mapping[int, bytes], signer: Signer | None) -> None:
         self._masters = masters
+        self._sealing_key_of = _sealing_keys_of(masters)
         self.sign_with(signer)
 
     @property
@@ -49,6 +50,12 @@ class SigningKeys:
         if self._signer is None:
             raise no_signing_key()
 
+    def sealing_key(self, seller: int, terminal: int, epoch: int) -> bytes:
+        """Answer K of a terminal, which opens what its own till has sealed. Raises `Unavailable` when the secret of the
+        epoch is not here.
+        """
+        return self._sealing_key_of(seller, terminal, epoch)
+
     def __call__(self, seller: int, terminal: int, epoch: int) -> ChainKey:
         """Answer the key. Raises `Unavailable` when there is no valid key to sign with."""
         return self._key_of(seller, terminal, epoch)
@@ -63,6 +70,16 @@ def _keys_of(signer: Signer, masters: Mapping[int, bytes]) -> Callable[[int, int
     @lru_cache(maxsize=TERMINALS_REMEMBERED_MAX)
     def key_of(seller: int, terminal: int, epoch: int) -> ChainKey:
         return ChainKey(signer, turnover_key(masters[epoch], seller=seller, terminal=terminal, epoch=epoch))
+
+    return key_of
+
+
+def _sealing_keys_of(masters: Mapping[int, bytes]) -> Callable[[int, int, int], bytes]:
+    @lru_cache(maxsize=TERMINALS_REMEMBERED_MAX)
+    def key_of(seller: int, terminal: int, epoch: int) -> bytes:
+        if epoch not in masters:
+            raise Unavailable("no turnover secret", retry_after_s=RETRY_AFTER_S)
+        return turnover_key(masters[epoch], seller=seller, terminal=terminal, epoch=epoch)
 
     return key_of
 

@@ -23,6 +23,7 @@ REPORT_MONTH_DAY_MAX = 7
 _CODED = frozenset({TaxType.VAT_FREE, TaxType.VAT_ZERO})
 """Tax types whose lines need the code of the law that frees them."""
 _WITH_LOTTERY = frozenset({Nature.SALE, Nature.PAYMENT})
+NO_TAXES = Split(0, 0)
 
 
 class StatedPart(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -95,6 +96,18 @@ def price(submission: Submission, merchants: Mapping[str, Merchant], *, rules: R
 
     `merchants` holds every known merchant of the parts by TIN. Raises `Malformed` with all faults.
     """
+    faults, computed = assess(submission, merchants, rules=rules, day=day)
+    if faults:
+        raise Malformed(*faults)
+    return _priced(submission, merchants, computed)
+
+
+def assess(
+    submission: Submission, merchants: Mapping[str, Merchant], *, rules: Rules, day: date
+) -> tuple[list[Fault], list[Split]]:
+    """Answer every fault that the law finds in a submission of at least one part, and the taxes that it computes for
+    each part; none for a merchant that is not known.
+    """
     faults = _header_faults(submission)
     if submission.report_month is not None:
         faults += _report_month_faults(submission, day)
@@ -103,6 +116,7 @@ def price(submission: Submission, merchants: Mapping[str, Merchant], *, rules: R
         merchant = merchants.get(part.seller_tin)
         if merchant is None:
             faults.append(Fault("merchant_unknown", f"/parts/{at}/seller_tin", "an enrolled seller"))
+            computed.append(NO_TAXES)
             continue
         special = [line for line in part.lines if line.city_tax or line.tax_product is not None]
         split = _split(part, special, merchant, rules)
@@ -111,9 +125,7 @@ def price(submission: Submission, merchants: Mapping[str, Merchant], *, rules: R
         if special or part.tax_type in _CODED:
             for line_at, line in enumerate(part.lines):
                 faults += _line_faults(f"/parts/{at}/lines/{line_at}", line, part.tax_type, merchant, day)
-    if faults:
-        raise Malformed(*faults)
-    return _priced(submission, merchants, computed)
+    return faults, computed
 
 
 def _header_faults(submission: Submission) -> list[Fault]:

@@ -32,7 +32,7 @@ as large as what was sent."""
 _REFUSED_WITH: Final[Mapping[int, tuple[str, ...]]] = {
     400: ("invalid_request", "unsupported_grant_type"),
     401: ("invalid_client", "token_expired", "unauthenticated"),
-    403: ("forbidden", "own_seller", "wrong_seller"),
+    403: ("forbidden", "forged", "own_seller", "wrong_seller", "wrong_signer"),
     404: (
         "client_unknown",
         "invoice_unknown",
@@ -63,7 +63,6 @@ _REFUSED_WITH: Final[Mapping[int, tuple[str, ...]]] = {
         "draw_earlier_month_open",
         "draw_later_month_closed",
         "expired",
-        "forged",
         "key_revoked",
         "login_numbers_exhausted",
         "not_claimable",
@@ -86,7 +85,6 @@ _REFUSED_WITH: Final[Mapping[int, tuple[str, ...]]] = {
         "too_late",
         "too_many_held",
         "training_receipt",
-        "wrong_signer",
     ),
     422: ("idempotency_key_reused", "key_reused"),
     429: ("rate_limited",),

@@ -16,6 +16,11 @@ DELETE FROM pos.outbox
 WHERE id = ANY (ARRAY (SELECT id FROM pos.outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
 RETURNING seller, root_terminal, root_day, root_number, event, login_no
 """
+TAKE_EASY = """
+DELETE FROM pos.outbox
+WHERE id = ANY (ARRAY (SELECT id FROM pos.outbox WHERE event = 'easy' ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
+RETURNING seller, root_terminal, root_day, root_number, event, login_no
+"""
 BACKLOG_COUNTED_MAX = 100_000
 BACKLOG = f"""
 SELECT (SELECT count(*) FROM (SELECT FROM pos.outbox LIMIT {BACKLOG_COUNTED_MAX}) AS first),
@@ -52,6 +57,19 @@ SET_STATE = """
 UPDATE claims.claims SET state = $5
 WHERE seller = $1 AND root_terminal = $2 AND root_day = $3 AND root_number = $4 AND state <> $5
 """
+EASY_STANDING = """
+SELECT named.seller, named.terminal, named.day, named.number,
+       EXISTS (SELECT FROM claims.claims c JOIN private.claim_owners o ON o.claim = c.claim
+               JOIN private.consumers p ON p.consumer = o.consumer
+               WHERE (c.seller, c.root_terminal, c.root_day, c.root_number)
+                   = (named.seller, named.terminal, named.day, named.number)
+                 AND c.state = 'final' AND p.login_no = named.login_no) AS claimed,
+       EXISTS (SELECT FROM pos.outbox o WHERE o.event = 'easy'
+                 AND (o.seller, o.root_terminal, o.root_day, o.root_number)
+                   = (named.seller, named.terminal, named.day, named.number)) AS pending
+FROM unnest($1::bigint[], $2::int[], $3::int[], $4::int[], $5::int[])
+  AS named (seller, terminal, day, number, login_no)
+"""
 CONSUMER_OF = "SELECT consumer FROM private.consumers WHERE login_no = $1"
 
 
@@ -72,9 +90,21 @@ async def find_backlog(connection: Connection) -> tuple[int, datetime | None]:
     return row[0], row[1]
 
 
-async def take_events(connection: Connection, *, limit: int) -> list[Event]:
-    """Remove and answer the oldest events that no other transaction has taken."""
-    return [Event(tuple(row[:4]), row["event"], row["login_no"]) for row in await connection.fetch(TAKE_EVENTS, limit)]
+async def take_events(connection: Connection, *, limit: int, easy_only: bool = False) -> list[Event]:
+    """Remove and answer the oldest events that no other transaction has taken, or those with a login number alone."""
+    taken = await connection.fetch(TAKE_EASY if easy_only else TAKE_EVENTS, limit)
+    return [Event(tuple(row[:4]), row["event"], row["login_no"]) for row in taken]
+
+
+async def easy_standing(
+    connection: Connection, wanted: Sequence[tuple[ReceiptKey, int]]
+) -> tuple[set[ReceiptKey], bool]:
+    """Answer which roots are claimed by the consumers with these login numbers, and whether an event of any of the
+    others still waits or is being applied.
+    """
+    rows = await connection.fetch(EASY_STANDING, *_columns([(*root, login_no) for root, login_no in wanted]))
+    claimed = {(row[0], row[1], row[2], row[3]) for row in rows if row["claimed"]}
+    return claimed, any(row["pending"] and not row["claimed"] for row in rows)
 
 
 async def hashes_of(connection: Connection, root_keys: Sequence[ReceiptKey]) -> list[bytes]:
@@ -109,5 +139,5 @@ async def consumer_of(connection: Connection, login_no: int | None) -> int | Non
     return consumer
 
 
-def _columns(keys: Sequence[ReceiptKey]) -> list[list[int]]:
+def _columns(keys: Sequence[tuple[int, ...]]) -> list[list[int]]:
     return [list(column) for column in zip(*keys, strict=True)]

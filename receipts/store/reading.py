@@ -93,15 +93,16 @@ async def find_sellers(connection: Any, *, tins: Iterable[str] = (), numbers: It
 
 async def find_keys(connection: Any) -> list[Key]:
     """Answer every published key."""
-    return _keys(await connection.fetch("SELECT * FROM pos.keys ORDER BY kid"))
+    return keys_of(await connection.fetch("SELECT * FROM pos.keys ORDER BY kid"))
 
 
 async def find_gateway_keys(connection: Any) -> list[Key]:
     """Answer the published keys of role gateway: few, however many tills have keys of their own."""
-    return _keys(await connection.fetch("SELECT * FROM pos.keys WHERE role = 'gateway' ORDER BY kid"))
+    return keys_of(await connection.fetch("SELECT * FROM pos.keys WHERE role = 'gateway' ORDER BY kid"))
 
 
-def _keys(rows: Iterable[Any]) -> list[Key]:
+def keys_of(rows: Iterable[Any]) -> list[Key]:
+    """Read rows of pos.keys."""
     return [
         Key(
             row["public_key"],

@@ -1,0 +1,126 @@
+"""Take links that tills signed: lock the chains, find what is here already, decide, store. All in one transaction.
+
+The caller opens and commits the transaction and answers nobody before the commit. What is refused leaves no trace; a
+database error belongs to all links together and is the caller's to sort out. Locks are taken in the order of issuing:
+chains by seller and terminal, then the rows of roots.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+
+from asyncpg import Connection
+
+from kernel.clock import Clock, business_date
+from kernel.refusal import Refusal
+from receipts import qr
+from receipts.acceptance import accept
+from receipts.intake import Intake, Outcome
+from receipts.issue_receipts import load_bundles, receipt_key
+from receipts.link_findings import Merchants, invoices_of
+from receipts.orders import WrongSigner
+from receipts.receipt import Nature
+from receipts.signed_link import SignedLink
+from receipts.store import accepting, issuing
+from receipts.store.issuing import PostgresIssuing
+
+SealingKey = Callable[[int, int, int], bytes]
+"""Answers K of (seller, terminal, epoch)."""
+MerchantsOfDay = Mapping[date, Merchants]
+
+
+async def accept_signed(
+    connection: Connection,
+    clock: Clock,
+    *,
+    links: Sequence[SignedLink],
+    client_id: str,
+    merchants: MerchantsOfDay,
+    sealing_key: SealingKey,
+) -> list[Outcome]:
+    """Store every link of a client's tills that is not refused, and answer the outcomes in the order of the links, each
+    terminal's in the order of its chain. `merchants` are the enrolled ones of all parts, by the links' business days.
+
+    Refuses with `WrongSigner`, `KeyRevoked` and `PredecessorMissing`. Requires an open transaction, and the partitions
+    of the months in which the links were issued.
+    """
+    intake = await _load(connection, clock, links, client_id)
+    outcomes: list[Outcome] = []
+    for link in links:
+        try:
+            if link.terminal not in intake.heads:
+                raise WrongSigner(terminal=f"{link.id.terminal:08d}")
+            turnover = _turnover(link, sealing_key)
+            outcomes.append(accept(intake, link, merchants.get(business_date(link.issued_at), {}), turnover))
+        except Refusal as refusal:
+            outcomes.append(refusal)
+    await accepting.add(connection, intake)
+    return outcomes
+
+
+def _turnover(link: SignedLink, sealing_key: SealingKey) -> int:
+    key = sealing_key(*link.terminal, link.verified.key.epoch)
+    return qr.open_turnover(link.payload.turnover_sealed, turnover_key=key, id=link.id)
+
+
+async def _load(connection: Connection, clock: Clock, links: Sequence[SignedLink], client_id: str) -> Intake:
+    chains = await issuing.lock_chains(connection, {link.terminal for link in links})
+    enrolments = await accepting.find_enrolments(connection, chains)
+    own = {at for at, one in enrolments.items() if one.mode == "till" and one.client_id == client_id}
+    intake = Intake(clock(), {at: chains[at].head for at in own}, enrolments)
+    taken = [link for link in links if link.terminal in own]
+    intake.known = await accepting.find_known(connection, {link.key for link in taken})
+    await _load_places(connection, intake, taken)
+    await _load_findings(connection, intake, taken)
+    await _load_followed(connection, intake, taken)
+    return intake
+
+
+async def _load_places(connection: Connection, intake: Intake, links: Sequence[SignedLink]) -> None:
+    """Find the forks at and before the links, and the stored links before those that are not next in their chains."""
+    places = {(*link.terminal, link.payload.counter - back) for link in links for back in (0, 1)}
+    for place, digest in await accepting.find_forks(connection, places):
+        intake.hashes[place].append(digest)
+        intake.forked.add(digest)
+    strays = {(*link.terminal, link.payload.counter - 1) for link in _strays(intake, links)}
+    if strays:
+        for place, digest in await accepting.find_at_counters(connection, strays):
+            intake.hashes[place].append(digest)
+    for terminal, head in intake.heads.items():
+        intake.hashes[*terminal, head.counter - 1].append(head.previous_hash)
+
+
+def _strays(intake: Intake, links: Iterable[SignedLink]) -> Iterable[SignedLink]:
+    """Answer the links that stand before the heads of their chains and are not what is stored there."""
+    for link in links:
+        known = intake.known.get(link.key)
+        before = 0 < link.payload.counter < intake.heads[link.terminal].counter
+        is_known = known is not None and known.receipt_hash == link.receipt_hash
+        if before and not is_known and link.receipt_hash not in intake.forked:
+            yield link
+
+
+async def _load_findings(connection: Connection, intake: Intake, links: Sequence[SignedLink]) -> None:
+    before = [
+        (link.id.seller, link.receipt_hash)
+        for link in links
+        if link.receipt_hash in intake.forked
+        or ((known := intake.known.get(link.key)) is not None and known.receipt_hash == link.receipt_hash)
+    ]
+    if before:
+        intake.findings_before = await accepting.find_findings(connection, before)
+
+
+async def _load_followed(connection: Connection, intake: Intake, links: Sequence[SignedLink]) -> None:
+    """Find and lock the bundles that corrections and voids follow, and find the invoices that are paid."""
+    store = PostgresIssuing(connection)
+    followed = {
+        link.document.previous_id
+        for link in links
+        if link.document.previous_id is not None and link.document.previous_id.seller == link.id.seller
+    }
+    if followed:
+        intake.bundles = await load_bundles(store, followed)
+    paid = {invoice for link in links for _, invoice in invoices_of(link) if invoice.seller == link.id.seller}
+    if paid:
+        found = await store.find_receipts({receipt_key(invoice) for invoice in paid})
+        intake.invoices = {one.id for one in found.values() if one.kind_of.nature is Nature.INVOICE} & paid

@@ -1,0 +1,151 @@
+"""SQL of accepting links that tills signed (asyncpg): terminals, what is stored already, and the rows of an intake."""
+
+from collections.abc import Iterable, Sequence
+
+from asyncpg import Connection
+
+from receipts.intake import Enrolment, Intake, Known, Terminal
+from receipts.keys import Key
+from receipts.link_findings import Finding
+from receipts.signed_rows import Fork
+from receipts.store import issuing
+from receipts.store.copying import copy_receipts
+from receipts.store.reading import keys_of
+from receipts.stored import ReceiptKey
+
+Hashed = tuple[int, bytes]
+"""A link by seller and receipt hash."""
+Place = tuple[int, int, int]
+"""Seller, terminal and counter."""
+
+FIND_KEYS = "SELECT * FROM pos.keys WHERE kid = ANY ($1::bytea[])"
+FIND_ENROLMENTS = """
+SELECT t.seller, t.terminal, t.client_id, t.mode, t.enrolment, t.suspended_at, t.closed_at
+FROM pos.terminals t JOIN unnest($1::bigint[], $2::int[]) AS wanted (seller, terminal) USING (seller, terminal)
+"""
+FIND_KNOWN = """
+SELECT r.seller, r.terminal, r.day, r.number, r.receipt_hash, r.root_terminal, r.root_day, r.root_number
+FROM pos.receipts r JOIN unnest($1::bigint[], $2::int[], $3::int[], $4::int[]) AS wanted (seller, terminal, day, number)
+  USING (seller, terminal, day, number)
+"""
+FIND_FORKS = """
+SELECT f.seller, f.terminal, f.counter, f.receipt_hash
+FROM pos.forks f JOIN unnest($1::bigint[], $2::int[], $3::bigint[]) AS wanted (seller, terminal, counter)
+  USING (seller, terminal, counter)
+"""
+FIND_AT_COUNTERS = """
+SELECT r.seller, r.terminal, r.counter, r.receipt_hash
+FROM pos.receipts r JOIN unnest($1::bigint[], $2::int[], $3::bigint[]) AS wanted (seller, terminal, counter)
+  ON r.seller = wanted.seller AND r.terminal = wanted.terminal AND r.counter = wanted.counter
+"""
+"""Nothing is indexed by counter: a chain is read as a whole. Only the first link of a fork asks for that."""
+FIND_FINDINGS = """
+SELECT f.receipt_hash, f.code, f.path, f.expected
+FROM pos.link_findings f JOIN unnest($1::bigint[], $2::bytea[]) AS wanted (seller, receipt_hash)
+  USING (seller, receipt_hash) ORDER BY f.receipt_hash, f.ctid
+"""
+ADD_FORKS = """
+INSERT INTO pos.forks (seller, receipt_hash, terminal, day, number, branch, issued_at, received_at, kind, counter,
+                       total_mongo, vat_mongo, turnover_mongo, previous_hash, cose, document, payments)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+"""
+ADD_FINDINGS = """
+INSERT INTO pos.link_findings (seller, receipt_hash, code, path, expected)
+SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::text[])
+"""
+ADD_TAX_MONTHS = "INSERT INTO pos.tax_months (seller, terminal, day, number, tax_month) VALUES ($1, $2, $3, $4, $5)"
+SUSPEND = """
+UPDATE pos.terminals SET suspended_at = $3, suspended_for = $4
+WHERE seller = $1 AND terminal = $2 AND suspended_at IS NULL
+"""
+CLOSE = "UPDATE pos.terminals SET closed_at = $3 WHERE seller = $1 AND terminal = $2 AND closed_at IS NULL"
+_TEXT_MAX = 255
+
+
+async def find_keys(connection: Connection, kids: Iterable[bytes]) -> list[Key]:
+    """Answer the published ones of these keys."""
+    return keys_of(await connection.fetch(FIND_KEYS, list(kids)))
+
+
+async def find_enrolments(connection: Connection, terminals: Iterable[Terminal]) -> dict[Terminal, Enrolment]:
+    """Answer terminals as they stand. It must be a statement of its own after their chains are locked: only then does
+    it see what whoever held the locks before had committed.
+    """
+    rows = await connection.fetch(FIND_ENROLMENTS, *_columns(terminals, 2))
+    return {(row["seller"], row["terminal"]): Enrolment(*row) for row in rows}
+
+
+async def find_known(connection: Connection, keys: Iterable[ReceiptKey]) -> dict[ReceiptKey, Known]:
+    """Answer what is stored under these ids."""
+    rows = await connection.fetch(FIND_KNOWN, *_columns(keys, 4))
+    return {(row[0], row[1], row[2], row[3]): Known(row[4], (row[0], row[5], row[6], row[7])) for row in rows}
+
+
+async def find_forks(connection: Connection, places: Iterable[Place]) -> list[tuple[Place, bytes]]:
+    """Answer the forks at these places of their chains, each by its hash."""
+    rows = await connection.fetch(FIND_FORKS, *_columns(places, 3))
+    return [((row[0], row[1], row[2]), row[3]) for row in rows]
+
+
+async def find_at_counters(connection: Connection, places: Iterable[Place]) -> list[tuple[Place, bytes]]:
+    """Answer the stored links at these places of their chains, each by its hash."""
+    rows = await connection.fetch(FIND_AT_COUNTERS, *_columns(places, 3))
+    return [((row[0], row[1], row[2]), row[3]) for row in rows]
+
+
+async def find_findings(connection: Connection, links: Sequence[Hashed]) -> dict[bytes, tuple[Finding, ...]]:
+    """Answer what was found about stored links and forks, by hash."""
+    found: dict[bytes, tuple[Finding, ...]] = {}
+    for row in await connection.fetch(FIND_FINDINGS, *_columns(links, 2)):
+        digest = row["receipt_hash"]
+        found[digest] = (*found.get(digest, ()), Finding(row["code"], row["path"], row["expected"]))
+    return found
+
+
+async def add(connection: Connection, intake: Intake) -> None:
+    """Store what an intake gathered."""
+    if intake.receipts:
+        await copy_receipts(connection, intake.receipts)
+        heads = [intake.heads[terminal] for terminal in sorted(intake.moved)]
+        await issuing.move_chains_and_add_keys(connection, heads, [], 0)
+    if intake.forks:
+        await connection.executemany(ADD_FORKS, [_row(fork) for fork in intake.forks])
+    if intake.findings:
+        await connection.execute(ADD_FINDINGS, *_finding_columns(intake))
+    if intake.tax_months:
+        await add_tax_months(connection, intake.tax_months)
+    if intake.successors:
+        await issuing.add_successors(connection, intake.successors)
+    if intake.events:
+        await issuing.add_events(connection, intake.events)
+    for seller, terminal in sorted(intake.suspended):
+        await connection.execute(SUSPEND, seller, terminal, intake.now, "fork")
+    for seller, terminal in sorted(intake.closed):
+        await connection.execute(CLOSE, seller, terminal, intake.now)
+
+
+async def add_tax_months(connection: Connection, months: Iterable[tuple[ReceiptKey, int]]) -> None:
+    """Store for which month receipts count that do not count for that of their issue."""
+    await connection.executemany(ADD_TAX_MONTHS, [(*key, month) for key, month in months])
+
+
+def _row(fork: Fork) -> tuple[object, ...]:
+    return tuple([getattr(fork, name) for name in Fork.__struct_fields__])
+
+
+def _finding_columns(intake: Intake) -> list[list[object]]:
+    rows = [
+        (link.id.seller, link.receipt_hash, found.code, found.path[:_TEXT_MAX], _cut(found.expected))
+        for link, findings in intake.findings
+        for found in findings
+    ]
+    return _columns(rows, 5)
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:_TEXT_MAX]
+
+
+def _columns(rows: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return columns or [[] for _ in range(width)]
