@@ -8,6 +8,7 @@ from fastapi.security import HTTPBearer
 import analytics.api
 import lottery.api
 import mobile_stub.app
+import pos_gateway.posapi.routes
 import pos_gateway.public
 import refunds.api
 from mobile_stub.app import current_bearer, current_consumer
@@ -45,6 +46,7 @@ def mount_faces(app: FastAPI) -> None:
     for router in (
         routes.router,
         pos_gateway.public.router,
+        pos_gateway.posapi.routes.router,
         mobile_stub.app.router,
         refunds.api.make_router(current_consumer),
         lottery.api.router,

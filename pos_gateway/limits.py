@@ -6,6 +6,7 @@
 | `seller`   | all clients of a seller together     | 1,000    | 60,000    | `BARIMT_SELLER_RECEIPTS_PER_SECOND`      |
 | `tokens`   | a client that has proved itself      | 1        | 60        | -                                        |
 | `address`  | who asks for tokens, proved or not   | 20       | 1,200     | `BARIMT_ADDRESS_TOKENS_PER_SECOND`       |
+| `lookups`  | an address that looks taxpayers up   | 5        | 300       | -                                        |
 
 A receipt costs one, so that a batch of n lines costs n; a void or a look-up costs one, too. 0 switches a limit off.
 
@@ -13,7 +14,9 @@ The arithmetic. A turnstile sells twice a second and may retry thrice: 6 a secon
 was cut off for the three days that the law allows, at 2,000 sales a day, sends 6,000 at once. A loop that posts as fast
 as it is answered makes 300 to 1,000 a second, and would use up a terminal's 100,000 numbers of a day in minutes; at 100
 a second it leaves 17 minutes to notice. A chain of 1,000 tills, a sale every 3 s, makes 333 a second. A token is good
-for an hour, so a till asks for one an hour; 1,200 tills behind one address may all be switched on at once.
+for an hour, so a till asks for one an hour; 1,200 tills behind one address may all be switched on at once. A till looks
+up a buyer for each sale to a business, and the code lists once a day; who wants the whole register of 100,000 sellers
+needs more than five hours.
 
 Each worker counts by itself, and a connection stays with its worker: who spreads connections over N workers may go N
 times as fast. That is meant: the limits protect the workers, and counting together would cost each receipt a statement.
@@ -37,6 +40,7 @@ from runtime.tokens.assertion import SeenJti
 
 WINDOW_S = 60
 TOKENS_PER_SECOND = 1
+LOOKUPS_PER_SECOND = 5
 EXCHANGES_AT_ONCE = 2
 """Assertions that may ask the database at the same time: of the gateway's seven connections the sequencers have two for
 themselves, uploads two, and one is left for whoever sells, however many invented assertions come.
@@ -96,6 +100,7 @@ class Limits:
         self._sellers = quotas("seller", bounds.seller_receipts_per_second, BATCH_LINES_MAX)
         self._addresses = quotas("address", bounds.address_tokens_per_second)
         self._tokens = quotas("tokens", TOKENS_PER_SECOND)
+        self._lookups = quotas("lookups", LOOKUPS_PER_SECOND)
         self._exchanges = asyncio.Semaphore(EXCHANGES_AT_ONCE)
         self._waiting = 0
 
@@ -110,6 +115,11 @@ class Limits:
         """Count a request for a token, before anything of it is believed. Raises `RateLimited`."""
         if self._addresses is not None:
             self._addresses.spend(subscriber_of(address))
+
+    def ask_lookup(self, address: str | None) -> None:
+        """Count a look-up that needs no token. Raises `RateLimited`."""
+        if self._lookups is not None:
+            self._lookups.spend(subscriber_of(address))
 
     def grant_token(self, client_id: str) -> None:
         """Count a token for a client that has proved itself: nobody else can use up its quota. Raises `RateLimited`."""

@@ -66,6 +66,8 @@ def _expected(fault: Fault, tax_type: TaxType | None, day: date) -> str | None:
         return tugriks(int(fault.expected or 0))
     if fault.code in _CODE_EXPECTED:
         return ", ".join(tax_products_in_force(tax_type, day)) or _NOTHING if tax_type is not None else None
+    if fault.code == "city_tax_not_due":
+        return "0"
     if fault.code == "report_month_not_due":
         return fault.expected if re.fullmatch(r"[0-9]{4}-[0-9]{2}", fault.expected or "") else _NOTHING
     return fault.expected

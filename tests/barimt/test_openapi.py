@@ -92,7 +92,10 @@ class TestDocument:
             f"{method} {path}" for method, path, operation in operations(document) if not operation.get("security")
         }
         assert public == {
-            TOKEN, "GET /v1/keys", "GET /v1/draws", "GET /v1/draws/{month}", "GET /v1/draws/{month}/transcript",
+            TOKEN, "GET /api/info/check/barcode/v2", "GET /api/info/check/barcode/v2/{path}",
+            "GET /api/info/check/getBranchInfo", "GET /api/info/check/getInfo",
+            "GET /api/receipt/receipt/getProductTaxCode", "GET /v1/keys",
+            "GET /v1/draws", "GET /v1/draws/{month}", "GET /v1/draws/{month}/transcript",
             "GET /healthz", "GET /readyz", "GET /metrics", "GET /problems/{code}",
         }  # fmt: skip
 

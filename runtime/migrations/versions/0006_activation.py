@@ -48,7 +48,7 @@ CREATE TABLE pos.seller_accounts (
 );
 COMMENT ON TABLE pos.seller_accounts IS 'Where a seller wants its invoices paid: PosAPI''s bankAccounts.';
 
-ALTER TABLE pos.sellers ADD COLUMN reg_no text UNIQUE CHECK (reg_no ~ '^[0-9]{7}$');
+ALTER TABLE pos.sellers ADD COLUMN reg_no text UNIQUE CHECK (reg_no ~ '^[0-9]{7,8}$');
 COMMENT ON COLUMN pos.sellers.reg_no IS 'The number of the state register, where the seller is a company.';
 ALTER TABLE pos.terminals ADD COLUMN suspended_for text CHECK (length(suspended_for) BETWEEN 1 AND 64),
   ADD CHECK (suspended_for IS NULL OR suspended_at IS NOT NULL);
