@@ -42,11 +42,11 @@ class ReceiptLane:
         self._refusals = {language: _full(language) for language in Language}
         self._languages: dict[bytes, Language] = {}
 
-    def refusal(self, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
+    def refusal(self, headers: Mapping[bytes, bytes]) -> Refusal | None:
         """Answer with what is refused while the pool is full."""
         if self._gateway.pool.has_room:
             return None
-        asked = next((value for name, value in headers if name == b"accept-language"), b"")
+        asked = headers.get(b"accept-language", b"")
         language = self._languages.get(asked)
         if language is None:
             language = language_of(asked.decode("latin-1") or None)

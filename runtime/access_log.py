@@ -5,12 +5,12 @@ holds receipt ids, and nothing of the query or the body.
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, TextIO
 
 import msgspec
 import structlog
 from fastapi import FastAPI
+from msgspec import Struct
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,8 +23,7 @@ CLIENT_GONE: Final = 499
 """The status of a request whose client left before it was answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Struct, frozen=True, gc=False):
     """A request and its answer, as far as they may be told to anybody.
 
     `method` is one of `METHODS` or "OTHER", `route` the template with its parameters' names in braces, `seconds` the

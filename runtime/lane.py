@@ -2,10 +2,10 @@
 everything else goes the long way, where one piece of code says what is wrong.
 
 The layers are each right for an ordinary route, and together they take longer than issuing a receipt. The server
-(uvicorn) and its parser (httptools) stay: `LaneProtocol` only keeps a plain request from becoming an ASGI task. Plain
-is a POST to the lane's path in HTTP/1.1 that keeps its connection, states its length, compresses nothing and repeats
-no header. What the lane hands over carries a `Resume` in its scope, and the route goes on from there: so logs,
-metrics, problems and the rim are the same either way.
+(uvicorn) and its parser (httptools) stay, but `LaneProtocol` keeps a plain request from both. Plain is a POST to the
+lane's path in HTTP/1.1 whose head comes in one piece, in the one spelling of `plain_head`, and that keeps its
+connection, states its length, compresses nothing and repeats no header. What the lane hands over carries a `Resume` in
+its scope, and the route goes on from there: so logs, metrics, problems and the rim are the same either way.
 
 When the lane is full, a request is refused before anything of it is read but its head: what is refused must cost far
 less than what is served, or an overload leaves no time for serving.
@@ -13,12 +13,14 @@ less than what is served, or an overload leaves no time for serving.
 
 import asyncio
 import itertools
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from runtime.access_log import CLIENT_GONE, Exchange, Observer
@@ -30,6 +32,7 @@ STUCK_S: Final = 120.0
 """How long a client may take to send a request, from its first byte or the connection's beginning, or leave an answer
 unread: the largest batch, 8 MiB, takes as long at 560 kbit/s."""
 LOOK_S: Final = 15.0
+LENGTH_DIGITS_MAX: Final = 9
 Answer = tuple[int, bytes]
 """Status and JSON."""
 Resume = Callable[[], Awaitable[Answer]]
@@ -52,7 +55,7 @@ class Lane(Protocol):
     body_bytes_max: int
     observers: Sequence[Observer]
 
-    def refusal(self, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
+    def refusal(self, headers: Mapping[bytes, bytes]) -> Refusal | None:
         """Answer with what a request of these headers is refused when nothing more can be taken at this moment."""
 
     def serve(
@@ -62,7 +65,9 @@ class Lane(Protocol):
         answer: Callable[[int, bytes], None],
         long_way: Callable[[Resume | None], None],
     ) -> None:
-        """Serve a plain request: call `answer` or `long_way`, once, now or later, and raise nothing."""
+        """Serve a plain request: call `answer` or `long_way`, once, now or later, and raise nothing. Names of `headers`
+        are in small letters.
+        """
 
 
 def resume_of(scope: Mapping[str, Any]) -> Resume | None:
@@ -74,12 +79,15 @@ def resume_of(scope: Mapping[str, Any]) -> Resume | None:
 class LaneProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with a lane where the app's lifespan has yielded one as `LANE`."""
 
-    _lane_headers: dict[bytes, bytes] | None = None
-    """Of the request that is being read, where it is plain."""
-    _lane_body: Sequence[bytes] = ()
-    _lane_refusal: Refusal | None = None
+    _head: "_PlainHead | None" = None
+    """Of the plain request that is being gathered."""
+    _gathered: bytearray
+    _parsing = False
+    """Whether the parser is within a request."""
     _reading_since: float | None = None
     _unread_since: float | None = None
+    _idle_since: float | None = None
+    """When the last answer was sent, if it was to a plain request and nothing came since."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to look after the connection."""
@@ -87,44 +95,44 @@ class LaneProtocol(HttpToolsProtocol):
         self._reading_since = self.loop.time()
         self.loop.call_later(LOOK_S, self._look)
 
+    def data_received(self, data: bytes) -> None:
+        """Keep a plain request to ourselves, and leave every other one to the parser."""
+        self._idle_since = None
+        if self._head is not None:
+            self._gathered += data
+            if len(self._gathered) >= self._head.ends:
+                whole, self._head = self._head, None
+                self._gather(whole, bytes(self._gathered))
+            return
+        lane: Lane | None = None if self._parsing else self.app_state.get(LANE)
+        head = None if lane is None or not self._is_free else plain_head(data, lane)
+        if head is None:
+            super().data_received(data)
+        else:
+            self._unset_keepalive_if_required()
+            self._gather(head, data)
+
     def on_message_begin(self) -> None:
         """Note since when a request is being read."""
         super().on_message_begin()
+        self._parsing = True
         self._reading_since = self.loop.time()
 
-    def on_headers_complete(self) -> None:
-        """Keep a plain request to ourselves."""
-        lane: Lane | None = self.app_state.get(LANE)
-        self._lane_headers = None if lane is None or self.url != lane.path else self._plain_headers(lane)
-        if lane is None or self._lane_headers is None:
-            super().on_headers_complete()
-        else:
-            self._lane_refusal = lane.refusal(self.headers)
-            self._lane_body = []
-
-    def on_body(self, body: bytes) -> None:
-        """Gather a plain request's body, whose length was looked at."""
-        if self._lane_headers is None:
-            super().on_body(body)
-        elif self._lane_refusal is None:
-            self._lane_body = [*self._lane_body, body]
-
     def on_message_complete(self) -> None:
-        """Serve a plain request."""
+        """Note that the request was read."""
+        self._parsing = False
         self._reading_since = None
-        headers, self._lane_headers = self._lane_headers, None
-        if headers is None:
-            super().on_message_complete()
-            return
-        lane: Lane = self.app_state[LANE]
-        body = b"".join(self._lane_body)
-        cycle = _LaneCycle(self, lane, self.scope, body)
-        self.cycle = cycle  # type: ignore[assignment]  # it is what the base class asks of a cycle
-        refusal, self._lane_refusal = self._lane_refusal, None
-        if refusal is None:
-            lane.serve(headers, body, cycle.answer, cycle.long_way)
+        super().on_message_complete()
+
+    def answered(self) -> None:
+        """Go on after the answer to a plain request: with what was pipelined, or wait. A timer for each request, as the
+        base class sets it, takes as long as to read the request's head.
+        """
+        if self.pipeline:
+            self.on_response_complete()
         else:
-            cycle.send(refusal.status, refusal.fields, refusal.content)
+            self.server_state.total_requests += 1
+            self._idle_since = self.loop.time()
 
     def pause_writing(self) -> None:
         """Note since when the client does not read."""
@@ -136,35 +144,83 @@ class LaneProtocol(HttpToolsProtocol):
         super().resume_writing()
         self._unread_since = None
 
+    @property
+    def _is_free(self) -> bool:
+        return (self.cycle is None or self.cycle.response_complete) and not self.flow.write_paused
+
+    def _gather(self, head: "_PlainHead", data: bytes) -> None:
+        """Serve a request that is whole, and wait for the rest of one that is not. What goes on beyond its end was
+        pipelined: it is all the parser's.
+        """
+        if len(data) == head.ends:
+            self._serve(head, data[head.size :])
+        elif len(data) < head.ends:
+            self._reading_since = self.loop.time()
+            self._head, self._gathered = head, bytearray(data)
+        else:
+            super().data_received(data)
+
+    def _serve(self, head: "_PlainHead", body: bytes) -> None:
+        self._reading_since = None
+        lane: Lane = self.app_state[LANE]
+        cycle = _LaneCycle(self, lane, head.fields, body)
+        self.cycle = cycle  # type: ignore[assignment]  # it is what the base class asks of a cycle
+        refusal = lane.refusal(head.fields)
+        if refusal is None:
+            lane.serve(head.fields, body, cycle.answer, cycle.long_way)
+        else:
+            cycle.send(refusal.status, refusal.fields, refusal.content)
+
     def _look(self) -> None:
-        """Hang up on a client that does not send its request to the end, or does not read its answer."""
+        """Hang up on a client that does not send its request to the end, or does not read its answer; and, as the base
+        class does, on one that asks for nothing more.
+        """
         if self.transport.is_closing():
             return
         now = self.loop.time()
         stuck = [since for since in (self._reading_since, self._unread_since) if since is not None]
         if any(now - since > STUCK_S for since in stuck):
             self.transport.abort()
+        elif self._idle_since is not None and now - self._idle_since > self.timeout_keep_alive:
+            self.transport.close()
         else:
             self.loop.call_later(LOOK_S, self._look)
 
-    def _plain_headers(self, lane: Lane) -> dict[bytes, bytes] | None:
-        headers = dict(self.headers)
-        length = headers.get(b"content-length", b"")
-        plain = (
-            self.parser.get_method() == b"POST"
-            and self.parser.get_http_version() == "1.1"
-            and self.parser.should_keep_alive()
-            and not self.parser.should_upgrade()
-            and not self.expect_100_continue
-            and not self.flow.write_paused
-            and (self.cycle is None or self.cycle.response_complete)
-            and len(headers) == len(self.headers)
-            and b"content-encoding" not in headers
-            and b"transfer-encoding" not in headers
-            and length.isdigit()
-            and int(length) <= lane.body_bytes_max
-        )
-        return headers if plain else None
+
+class _PlainHead(msgspec.Struct, frozen=True, gc=False):
+    """The head of a plain request: the fields by their names in small letters, its length, and where the body ends."""
+
+    fields: dict[bytes, bytes]
+    size: int
+    ends: int
+
+
+_HEAD = re.compile(rb"POST (\S+) HTTP/1\.1\r\n((?:[A-Za-z0-9-]++: [!-~]++(?: [!-~]++)*+\r\n)++)\r\n")
+_FIELD = re.compile(rb"([A-Za-z0-9-]++): ([ -~]++)\r\n")
+_NOT_PLAIN = frozenset((b"content-encoding", b"expect", b"transfer-encoding", b"upgrade"))
+
+
+def plain_head(data: bytes, lane: Lane) -> _PlainHead | None:
+    """Answer the head with which `data` begins, if it is whole and a plain one of the lane.
+
+    Only one spelling is taken, which no two readers of HTTP understand differently: no name but of letters, digits and
+    hyphens, one space after the colon, no space at the end of a line, nothing but printable ASCII, no name twice.
+    """
+    match = _HEAD.match(data)
+    if match is None or match[1] != lane.path:
+        return None
+    found = _FIELD.findall(match[2])
+    fields = {name.lower(): value for name, value in found}
+    length = fields.get(b"content-length", b"")
+    plain = (
+        len(fields) == len(found)
+        and _NOT_PLAIN.isdisjoint(fields)
+        and fields.get(b"connection", b"keep-alive").lower() == b"keep-alive"
+        and length.isdigit()
+        and len(length) <= LENGTH_DIGITS_MAX
+        and int(length) <= lane.body_bytes_max
+    )
+    return _PlainHead(fields, match.end(), match.end() + int(length)) if plain else None
 
 
 _PROCESS: Final = secrets.token_hex(4)
@@ -181,14 +237,14 @@ class _Nothing:
 class _LaneCycle:
     """A request in the lane, as the base class sees it: something that is not complete until it is answered."""
 
-    __slots__ = ("_began", "_body", "_lane", "_protocol", "_scope", "disconnected", "keep_alive", "response_complete")
+    __slots__ = ("_began", "_body", "_fields", "_lane", "_protocol", "disconnected", "keep_alive", "response_complete")
     message_event = _Nothing()
 
-    def __init__(self, protocol: LaneProtocol, lane: Lane, scope: Any, body: bytes) -> None:
+    def __init__(self, protocol: LaneProtocol, lane: Lane, fields: Mapping[bytes, bytes], body: bytes) -> None:
         self._began = time.perf_counter()
         self._protocol = protocol
         self._lane = lane
-        self._scope = scope
+        self._fields = fields
         self._body = body
         self.disconnected = False
         self.keep_alive = True
@@ -206,18 +262,15 @@ class _LaneCycle:
         if self.disconnected or transport.is_closing():
             status = CLIENT_GONE
         else:
-            pieces = [STATUS_LINE[status]]
-            for name, value in protocol.server_state.default_headers:
-                pieces += (name, b": ", value, b"\r\n")
+            defaults = b"".join([b"%b: %b\r\n" % field for field in protocol.server_state.default_headers])
             connection = b"" if self.keep_alive else b"connection: close\r\n"
-            pieces.append(
-                b"%bcontent-length: %d\r\nx-request-id: %b\r\n%b\r\n%b"
-                % (fields, len(content), request_id.encode(), connection, content)
+            transport.write(
+                b"%b%b%bcontent-length: %d\r\nx-request-id: %b\r\n%b\r\n%b"
+                % (STATUS_LINE[status], defaults, fields, len(content), request_id.encode(), connection, content)
             )
-            transport.write(b"".join(pieces))
             if not self.keep_alive:
                 transport.close()
-        protocol.on_response_complete()
+        protocol.answered()
         path = self._lane.path.decode("ascii")
         exchange = Exchange("POST", path, status, time.perf_counter() - self._began, request_id)
         for observer in self._lane.observers:
@@ -226,12 +279,8 @@ class _LaneCycle:
     def long_way(self, resume: Resume | None) -> None:
         """Hand the request over to the app, which goes on with `resume`, or from the beginning."""
         protocol = self._protocol
-        path = self._lane.path
-        self._scope |= {"method": "POST", "path": path.decode("ascii"), "raw_path": path, "query_string": b""}
-        if resume is not None:
-            self._scope[RESUME] = resume
         cycle = RequestResponseCycle(
-            scope=self._scope,
+            scope=self._scope(resume),
             transport=protocol.transport,
             flow=protocol.flow,
             logger=protocol.logger,
@@ -251,3 +300,23 @@ class _LaneCycle:
         if protocol.cycle is self:  # type: ignore[comparison-overlap]
             protocol.cycle = cycle
         protocol._start_asgi_task(cycle, protocol.app)  # noqa: SLF001 - the base class's own
+
+    def _scope(self, resume: Resume | None) -> Any:
+        """Answer the scope that the base class would have made."""
+        protocol, path = self._protocol, self._lane.path
+        return {
+            "type": "http",
+            "asgi": {"version": protocol.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": protocol.server,
+            "client": protocol.client,
+            "scheme": protocol.scheme,
+            "root_path": protocol.root_path,
+            "headers": list(self._fields.items()),
+            "state": protocol.app_state.copy(),
+            "method": "POST",
+            "path": path.decode("ascii"),
+            "raw_path": path,
+            "query_string": b"",
+            RESUME: resume,
+        }

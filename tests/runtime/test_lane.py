@@ -30,7 +30,7 @@ class Echo:
         self.observers = observers
         self.later: list[Callable[[int, bytes], None]] = []
 
-    def refusal(self, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
+    def refusal(self, headers: Mapping[bytes, bytes]) -> Refusal | None:
         return Refusal(503, b"retry-after: 1\r\n", b"full") if self.full else None
 
     def serve(
@@ -101,7 +101,7 @@ def served() -> Iterator[Served]:
     access_log.install(app, seen.append)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, http=LaneProtocol, log_config=None, access_log=False, timeout_keep_alive=5)
+        config = uvicorn.Config(app, http=LaneProtocol, log_config=None, access_log=False, timeout_keep_alive=2)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
@@ -136,14 +136,26 @@ class TestPlainRequests:
         assert len({answer.headers["x-request-id"] for answer in answers}) == 5
 
     def test_may_come_in_pieces(self, served: Served) -> None:
-        whole = head() + BODY
-        got = served.exchange(*(whole[at : at + 1] for at in range(len(whole))), until=BODY)
+        got = served.exchange(head(), *(BODY[at : at + 1] for at in range(len(BODY))), until=BODY)
         assert got.endswith(b"\r\n\r\nlane " + BODY)
 
-    def test_are_answered_in_order_when_pipelined(self, served: Served) -> None:
-        got = served.exchange(head(length=5) + b"later" + head(length=5) + b"after", until=b"after")
-        assert got.count(b"HTTP/1.1 201") == 2
-        assert got.index(b"\r\n\r\nlater") < got.index(b"after")
+    @pytest.mark.parametrize("pieces", [1, 2, 3])
+    def test_are_answered_in_order_when_pipelined(self, served: Served, pieces: int) -> None:
+        whole = head(length=5) + b"later" + head(length=5) + b"after" + head(length=5) + b"third"
+        step = -(-len(whole) // pieces)
+        got = served.exchange(*(whole[at : at + step] for at in range(0, len(whole), step)), until=b"third")
+        assert got.count(b"HTTP/1.1 201") == 3
+        assert got.index(b"later") < got.index(b"after") < got.index(b"third")
+
+    def test_are_answered_in_order_behind_one_that_waits(self, served: Served) -> None:
+        with socket.create_connection(("127.0.0.1", served.port), timeout=10) as line:
+            line.sendall(head(length=5) + b"later")
+            threading.Event().wait(0.05)
+            line.sendall(head(length=5) + b"after")
+            got = b""
+            while not got.endswith(b"after"):
+                got += line.recv(65536)
+        assert got.index(b"\r\n\r\nlater") < got.index(b"long after")
 
     def test_go_on_in_the_route(self, served: Served) -> None:
         answer = served.post(b"go on")
@@ -155,10 +167,40 @@ class TestPlainRequests:
 class TestOtherRequests:
     @pytest.mark.parametrize(
         "lines",
-        [(b"connection: close",), (b"content-encoding: identity",), (b"x-a: 1", b"x-a: 2"), (b"expect: 100-continue",)],
+        [
+            (b"connection: close",),
+            (b"content-encoding: identity",),
+            (b"x-a: 1", b"X-A: 2"),
+            (b"expect: 100-continue",),
+            (b"upgrade: h2c",),
+            (b"x-a:1",),
+            (b"x-a: 1 ",),
+            (b"x-a: \xc3\xb6",),
+            (b"x_a: 1",),
+            (b"x-a:",),
+        ],
     )
     def test_go_the_long_way(self, served: Served, lines: Sequence[bytes]) -> None:
         assert served.exchange(head(*lines) + BODY, until=b"long " + BODY).endswith(b"long " + BODY)
+
+    @pytest.mark.parametrize(
+        "lines",
+        [
+            (b"content-length: 8",),
+            (b"x-a: 1\nx-b: 2",),
+            (b"x-a: 1\r\n folded",),
+            (b"x-a : 1",),
+            (b"x-a: \0",),
+            (b"content-length: 8", b"transfer-encoding: chunked"),
+        ],
+    )
+    def test_that_could_be_read_in_two_ways_never_reach_the_lane(self, served: Served, lines: Sequence[bytes]) -> None:
+        assert b"lane" not in served.exchange(head(*lines) + BODY, b"x")
+
+    def test_whose_head_comes_in_pieces_go_the_long_way(self, served: Served) -> None:
+        whole = head() + BODY
+        got = served.exchange(*(whole[at : at + 1] for at in range(len(whole))), until=BODY)
+        assert got.endswith(BODY)
 
     def test_of_http_1_0_chunked_or_long_go_the_long_way(self, served: Served) -> None:
         assert served.exchange(head(version=b"1.0") + BODY).endswith(b"long " + BODY)
@@ -198,6 +240,13 @@ class TestClientsThatLeaveOrStay:
         with contextlib.suppress(ConnectionResetError):
             assert served.exchange(sent) == b""
         assert served.post(BODY).status_code == 201
+
+    def test_who_asks_for_nothing_more_is_hung_up_on(self, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(lane, "LOOK_S", 0.1)
+        with socket.create_connection(("127.0.0.1", served.port), timeout=10) as line:
+            line.sendall(head() + BODY)
+            assert line.recv(65536).endswith(b"lane " + BODY)
+            assert line.recv(65536) == b""
 
     def test_who_is_idle_between_requests_is_not(self, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(lane, "STUCK_S", 0.3)
