@@ -7,21 +7,25 @@ from barimt.demo.retail import MILLI, Basket, SoldLine
 from barimt.demo.submissions import Sale, method_of
 from kernel.clock import parse_instant
 from kernel.identity import format_terminal
+from receipts.printed import PrintedLine, PrintedPayment, PrintedReceipt, PrintedSection, PrintedTax, Shop
 from receipts.receipt import TaxType
-from receipts.receipt_image import PrintedLine, PrintedPayment, PrintedReceipt, PrintedTax
 
 
 def printed_receipt(sale: Sale, answer: Mapping[str, Any], *, test: bool = False) -> PrintedReceipt:
     """Put a posted sale and the JSON answer of `POST /v1/receipts` together on paper."""
     return PrintedReceipt(
-        seller_name=sale.seller.name,
-        seller_tin=sale.seller.tin,
-        address=sale.seller.place.name,
+        shop=Shop(sale.seller.tin, sale.seller.name, sale.seller.place.name),
         terminal=format_terminal(sale.terminal),
         receipt_id=answer["id"],
         issued_at=parse_instant(answer["issued_at"], "/issued_at"),
-        lines=tuple(map(_printed_line, sale.basket.lines)),
-        taxes=tuple(map(_printed_tax, answer["parts"])),
+        total_mongo=answer["total_mongo"],
+        vat_mongo=answer["vat_mongo"],
+        sections=(
+            PrintedSection(
+                lines=tuple(map(_printed_line, sale.basket.lines)),
+                taxes=tuple(map(_printed_tax, answer["parts"])),
+            ),
+        ),
         payments=_payments(sale.basket),
         qr_text=answer["qr"],
         lottery=answer["lottery"],

@@ -154,7 +154,7 @@ class Replay:
 
 
 def _print(path: Path, sale: Sale, receipt: dict[str, Any]) -> None:
-    path.write_bytes(receipt_png(printed_receipt(sale, receipt)))
+    path.write_bytes(receipt_png(printed_receipt(sale, receipt), edges=True))
 
 
 @dataclass(frozen=True, slots=True)
