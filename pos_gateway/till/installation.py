@@ -46,7 +46,7 @@ from pos_gateway.till.rows import instant, seconds
 from pos_gateway.till.sealing import Purpose, Sealer
 from pos_gateway.till.seat import Activated, ChainAt, Seat
 from pos_gateway.till.store import reading
-from pos_gateway.till.store.connecting import connect_reader, connect_writer, snapshot
+from pos_gateway.till.store.connecting import connect_reader, connect_writer, readable, snapshot
 from pos_gateway.till.tend_queue import Tender
 from pos_gateway.till.till_dir import TillDir
 from pos_gateway.till.waiting_links import take_waiting
@@ -114,8 +114,9 @@ class Installation:
         self._chain_keys: dict[ChainAt, ChainKey] = {}
         connection = connect_writer(till_dir.queue, vfs=vfs)
         self._near, self._far = (Reader(connect_reader(till_dir.queue, vfs=vfs)) for _ in range(2))
-        self._seats = trusted_seats(connection, self._sealer)
-        self.known_time = KnownTime(time_known(connection, self._sealer, self._seats), elapsed_s)
+        with readable(till_dir.queue):
+            self._seats = trusted_seats(connection, self._sealer)
+            self.known_time = KnownTime(time_known(connection, self._sealer, self._seats), elapsed_s)
         self._tender = Tender(connect_writer(till_dir.queue, vfs=vfs), self._sealer, till_dir.witness)
         desk = Desk(connection, self._sealer, clock, self.known_time, self._chain_key)
         self._writer = GroupWriter(desk, committed=self._tender.committed)
@@ -332,8 +333,9 @@ class Installation:
         self.faults = (*self.faults, *faults)
         if not faults:
             return
-        self._writer.write_now(lambda desk: queue_jobs.suspend_for_faults(desk, faults, DROPPABLE))
-        self.reload()
+        with readable(self.dir.queue):
+            self._writer.write_now(lambda desk: queue_jobs.suspend_for_faults(desk, faults, DROPPABLE))
+            self.reload()
 
     def close(self) -> None:
         """Write what was asked for, the witness and the log, and end."""
