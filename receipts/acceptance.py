@@ -197,7 +197,7 @@ def _note(intake: Intake, link: SignedLink, receipt: StoredReceipt, bundle: Bund
         _follow(intake, link, receipt, bundle)
     elif kind.nature not in _FOLLOWING:
         intake.bundles[receipt.id] = Bundle(receipt, receipt)
-    if kind.nature in _HELD and not kind.business and not kind.test and (bundle or kind.nature.claimable):
+    if kind.nature in _HELD and not kind.business and not kind.test:
         intake.events.append(Event(receipt.root_key, "upload", None, intake.now))
     if link.consumer_no is not None and kind.nature.claimable and not kind.business:
         intake.events.append(Event(receipt.key, "easy", link.consumer_no, intake.now))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kernel.clock import business_date
+from kernel.clock import Month, business_date
 from receipts.chain import Draft, Head, Link, advance
 from receipts.document import Document, decode_document
 from receipts.ids import ReceiptId
@@ -37,6 +37,7 @@ from receipts.receipt import Nature
 from receipts.rules import rules_on
 from receipts.stored import PartAmounts, ReceiptKey, StoredReceipt, stored_receipt
 from receipts.submission import Submission, document_of, payments_text
+from receipts.tax_month import tax_month
 
 
 class LockedChain(Struct, frozen=True, gc=False):
@@ -92,6 +93,8 @@ class Chunk:
     keys: list[tuple[Order, ReceiptKey]] = field(default_factory=list)
     successors: list[Successor] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    tax_months: list[tuple[ReceiptKey, int]] = field(default_factory=list)
+    """Of receipts that count for another month than that of their issue."""
 
 
 def issue(chunk: Chunk, order: Order) -> Issued:
@@ -145,7 +148,15 @@ def _issue_sale(chunk: Chunk, order: SaleOrder) -> tuple[StoredReceipt, Bundle |
         _follow(chunk, bundle, receipt, None)
     elif submission.consumer_no is not None:
         chunk.events.append(Event(receipt.key, "easy", submission.consumer_no, chunk.now))
+    if submission.report_month is not None:
+        _note_tax_month(chunk, receipt, submission.report_month)
     return receipt, bundle
+
+
+def _note_tax_month(chunk: Chunk, receipt: StoredReceipt, report_month: str) -> None:
+    month = tax_month(receipt.issued_at, received_at=chunk.now, report_month=report_month)
+    if month != Month.of(receipt.issued_at):
+        chunk.tax_months.append((receipt.key, month.year * 12 + month.number - 1))
 
 
 def _issue_void(chunk: Chunk, order: VoidOrder) -> tuple[StoredReceipt, Bundle]:

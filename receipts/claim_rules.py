@@ -72,6 +72,11 @@ def check_kind(kind: Kind) -> None:
         raise NotClaimable
 
 
+def is_claimable(kind: Kind) -> bool:
+    """Whether a bundle whose root is of this kind can be claimed by anybody."""
+    return kind.nature.claimable and not kind.business and not kind.test
+
+
 def check_total(total_mongo: int) -> None:
     """Refuse a bundle for which nothing was paid."""
     if total_mongo <= 0:

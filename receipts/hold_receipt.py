@@ -11,7 +11,15 @@ from asyncpg import Connection
 
 from kernel.clock import Clock, business_date
 from receipts.claim import Claim, Claimed, ClaimState
-from receipts.claim_rules import AlreadyClaimed, OwnSeller, TooManyHeld, check_deadline, check_kind, check_total
+from receipts.claim_rules import (
+    AlreadyClaimed,
+    OwnSeller,
+    TooManyHeld,
+    check_deadline,
+    check_kind,
+    check_total,
+    is_claimable,
+)
 from receipts.read_bundle import claim_of
 from receipts.receipt import Kind, LotteryNumber, Nature, lottery_number
 from receipts.rules import rules_on
@@ -52,9 +60,10 @@ async def hold_receipt(
 async def settle_held(connection: Connection, root: Link, stands: Standing, *, held: Owned) -> Claim:
     """Make a held claim the claim of its root, which is now stored, locked and claimed by nobody else.
 
-    Only now are the merchants of all parts known: where the consumer belongs to one of them the claim is dropped.
+    Only now are the root and the merchants of all parts known: where nobody can claim such a root, or the consumer
+    belongs to a merchant, the claim is dropped.
     """
-    if stands.own_seller:
+    if stands.own_seller or not is_claimable(root.kind):
         await holding.drop_held(connection, held.claim)
         return claim_of(root, stands, held, ClaimState.LAPSED)
     state = ClaimState.VOID if stands.void else ClaimState.FINAL

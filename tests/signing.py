@@ -61,8 +61,9 @@ class SigningTill:
         """Ring up a loaf of bread, or what the changes make of it."""
         return self.sign(sale(self, total_mongo, **changes), at=at)
 
-    def sell_many(self, count: int) -> list[Link]:
-        return [self.sell(1_100_00 + at) for at in range(count)]
+    def sell_many(self, count: int, *, first_mongo: int = 1_100_00) -> list[Link]:
+        """Ring up that many loaves, each at another price. Two copies of a till that sign the same make the same."""
+        return [self.sell(first_mongo + at) for at in range(count)]
 
     def correct(self, before: Link, root: Link, total_mongo: int, **changes: Any) -> Link:
         draft = sale(self, total_mongo, nature=Nature.CORRECTION, **changes)

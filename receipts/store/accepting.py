@@ -53,7 +53,6 @@ ADD_FINDINGS = """
 INSERT INTO pos.link_findings (seller, receipt_hash, code, path, expected)
 SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::text[])
 """
-ADD_TAX_MONTHS = "INSERT INTO pos.tax_months (seller, terminal, day, number, tax_month) VALUES ($1, $2, $3, $4, $5)"
 SUSPEND = """
 UPDATE pos.terminals SET suspended_at = $3, suspended_for = $4
 WHERE seller = $1 AND terminal = $2 AND suspended_at IS NULL
@@ -113,7 +112,7 @@ async def add(connection: Connection, intake: Intake) -> None:
     if intake.findings:
         await connection.execute(ADD_FINDINGS, *_finding_columns(intake))
     if intake.tax_months:
-        await add_tax_months(connection, intake.tax_months)
+        await issuing.add_tax_months(connection, intake.tax_months)
     if intake.successors:
         await issuing.add_successors(connection, intake.successors)
     if intake.events:
@@ -122,11 +121,6 @@ async def add(connection: Connection, intake: Intake) -> None:
         await connection.execute(SUSPEND, seller, terminal, intake.now, "fork")
     for seller, terminal in sorted(intake.closed):
         await connection.execute(CLOSE, seller, terminal, intake.now)
-
-
-async def add_tax_months(connection: Connection, months: Iterable[tuple[ReceiptKey, int]]) -> None:
-    """Store for which month receipts count that do not count for that of their issue."""
-    await connection.executemany(ADD_TAX_MONTHS, [(*key, month) for key, month in months])
 
 
 def _row(fork: Fork) -> tuple[object, ...]:

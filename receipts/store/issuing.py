@@ -81,6 +81,8 @@ INSERT INTO pos.outbox (seller, root_terminal, root_day, root_number, event, log
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 
+ADD_TAX_MONTHS = "INSERT INTO pos.tax_months (seller, terminal, day, number, tax_month) VALUES ($1, $2, $3, $4, $5)"
+
 
 @dataclass(frozen=True, slots=True)
 class PostgresIssuing:
@@ -114,6 +116,8 @@ class PostgresIssuing:
             await add_successors(self.connection, chunk.successors)
         if chunk.events:
             await add_events(self.connection, chunk.events)
+        if chunk.tax_months:
+            await add_tax_months(self.connection, chunk.tax_months)
 
 
 async def ensure_month(connection: Connection, month: Month) -> None:
@@ -190,6 +194,11 @@ async def add_successors(connection: Connection, successors: Sequence[Successor]
 async def add_events(connection: Connection, events: Sequence[Event]) -> None:
     """Leave word for the claims side."""
     await connection.executemany(ADD_EVENT, [(*e.root, e.event, e.login_no, e.created_at) for e in events])
+
+
+async def add_tax_months(connection: Connection, months: Iterable[tuple[ReceiptKey, int]]) -> None:
+    """Store for which month receipts count that do not count for that of their issue."""
+    await connection.executemany(ADD_TAX_MONTHS, [(*key, month) for key, month in months])
 
 
 def _place(head: Head) -> tuple[object, ...]:
