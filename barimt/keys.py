@@ -1,10 +1,11 @@
 """`barimt keys list|rotate|revoke`: which keys sign receipts, and which are no longer to be trusted."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Column, Table
+from sqlalchemy import Connection
 
 from barimt.authority import read_signers
 from barimt.commands import Opened, working
@@ -12,9 +13,10 @@ from barimt.follow_keys import FOLLOW_S
 from barimt.open_authority import published_list, revoke_published_key, root_key_path, rotate_gateway_key
 from barimt.options import DataDirOption, JsonOption, out
 from kernel.refusal import Fault, Malformed
-from pos_gateway.public import published
+from receipts.key_list import key_file
 from receipts.keys import key_as_json
-from receipts.store import enrolling
+from receipts.store import publishing
+from runtime.data_dir import DataDir
 from runtime.private_files import write_private
 
 KID_BYTES = 8
@@ -23,14 +25,14 @@ keys_app = typer.Typer(no_args_is_help=True, help="The keys with which receipts 
 
 @keys_app.command("list")
 def keys_list(data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
-    """List the published keys; --json prints the signed list, as GET /v1/keys answers it."""
+    """List the published keys, the tills' too; --json prints the key file with which receipts are verified offline."""
     with working(data_dir) as (connection, on):
-        signed = published_list(connection, on.clock, settings=on.settings)
-        keys = enrolling.list_keys(connection)
+        published_list(connection, on.clock, settings=on.settings)
+        if as_json:
+            typer.echo(json.dumps(published_file(connection)))
+            return
+        keys = [*publishing.list_head_keys(connection), *publishing.list_till_keys(connection)]
         files = {signer.kid: name for name, signer in read_signers(on.data_dir.keys).items()}
-    if as_json:
-        typer.echo(json.dumps(published(signed)))
-        return
     table = Table(
         Column("kid", min_width=2 * KID_BYTES, no_wrap=True),
         "role", "seller", "terminal", "from", "until", "revoked", "file",
@@ -48,8 +50,8 @@ def keys_list(data_dir: DataDirOption = None, as_json: JsonOption = False) -> No
 def keys_rotate(data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
     """Make a new gateway key and publish it; a running centre signs with it within seconds. Needs the root key."""
     with working(data_dir) as (connection, on):
-        key, path, signed = rotate_gateway_key(connection, on.clock, settings=on.settings)
-    _keep(on, signed)
+        key, path = rotate_gateway_key(connection, on.clock, settings=on.settings)
+        keep_key_file(connection, on.data_dir)
     if as_json:
         typer.echo(json.dumps({"kid": key.kid.hex(), "file": str(path)}))
         return
@@ -77,8 +79,8 @@ def keys_revoke(
     if len(octets) != KID_BYTES:
         raise Malformed(Fault("kid_form", "/kid", "16 hexadecimal digits"))
     with working(data_dir) as (connection, on):
-        signed = revoke_published_key(connection, on.clock, settings=on.settings, kid=octets)
-    _keep(on, signed)
+        revoke_published_key(connection, on.clock, settings=on.settings, kid=octets)
+        keep_key_file(connection, on.data_dir)
     if as_json:
         typer.echo(json.dumps({"kid": kid, "revoked": True}))
         return
@@ -94,6 +96,14 @@ def _root_key_may_go(on: Opened) -> str:
     return f"The root key ({root_key_path(on.settings)}) is not needed again before the next rotate or revoke."
 
 
-def _keep(on: Opened, signed: str) -> None:
-    content = json.dumps(published(signed), indent=1).encode()
-    write_private(on.data_dir.root / "keys.json", content, replace=True)
+def published_file(connection: Connection) -> dict[str, Any]:
+    """Answer the key file of all that is published now: the head, which must have been published, and every shard."""
+    published = publishing.latest_key_list(connection)
+    assert published is not None
+    return key_file(published[1], publishing.list_shards(connection))
+
+
+def keep_key_file(connection: Connection, data_dir: DataDir) -> None:
+    """Write the key file into a data directory, where `barimt verify` looks for it."""
+    content = json.dumps(published_file(connection), indent=1).encode()
+    write_private(data_dir.root / "keys.json", content, replace=True)

@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 from barimt.authority import DEVELOPMENT, FIRST_GATEWAY, ROOT, TOKENS, TURNOVER, Authority, gateway_number
 from kernel.clock import Clock
 from kernel.refusal import Malformed
-from receipts.keys import Key, KeyRole, kid_of, read_key_list
+from receipts.key_list import read_key_list
+from receipts.keys import Key, KeyRole, kid_of
 from receipts.publish_keys import publish_keys, revoke_key
-from receipts.store import enrolling
+from receipts.store import publishing
 from runtime.data_dir import DataDir
 from runtime.key_files import make_secret, read_signing_key
 from runtime.settings import Settings
@@ -58,7 +59,7 @@ def published_list(connection: Connection, clock: Clock, *, settings: Settings) 
     """Answer the signed list as it was published last; at the first use of a data directory its keys are made and
     published first. Requires an open transaction.
     """
-    published = enrolling.latest_key_list(connection)
+    published = publishing.latest_key_list(connection)
     if published is not None:
         return published[1]
     folder, root_path = DataDir.make(settings.data_dir).keys, root_key_path(settings)
@@ -71,9 +72,9 @@ def published_list(connection: Connection, clock: Clock, *, settings: Settings) 
     return publish_keys(connection, clock, keys=keys, root=root)
 
 
-def rotate_gateway_key(connection: Connection, clock: Clock, *, settings: Settings) -> tuple[Key, Path, str]:
-    """Make a gateway key and publish it; answer it, its file and the list as signed now. Requires an open transaction.
-    Raises `RootKeyNeeded` and `RootKeyForeign`, and then nothing was made.
+def rotate_gateway_key(connection: Connection, clock: Clock, *, settings: Settings) -> tuple[Key, Path]:
+    """Make a gateway key and publish it; answer it and its file. Requires an open transaction. Raises `RootKeyNeeded`
+    and `RootKeyForeign`, and then nothing was made.
     """
     root = root_for(connection, clock, settings=settings, wanted="to publish a new gateway key")
     folder = DataDir.make(settings.data_dir).keys
@@ -81,15 +82,16 @@ def rotate_gateway_key(connection: Connection, clock: Clock, *, settings: Settin
     path = folder / f"gateway-{number}.key"
     make_secret(path)
     key = _key(read_signing_key(path), KeyRole.GATEWAY)
-    return key, path, publish_keys(connection, clock, keys=[key], root=root)
+    publish_keys(connection, clock, keys=[key], root=root)
+    return key, path
 
 
-def revoke_published_key(connection: Connection, clock: Clock, *, settings: Settings, kid: bytes) -> str:
-    """Take a key out of trust and answer the list as signed now. Requires an open transaction. Raises `KeyUnknown`,
+def revoke_published_key(connection: Connection, clock: Clock, *, settings: Settings, kid: bytes) -> None:
+    """Take a key out of trust, and sign what names it. Requires an open transaction. Raises `KeyUnknown`,
     `RootKeyRevoked`, `RootKeyNeeded` and `RootKeyForeign`.
     """
     root = root_for(connection, clock, settings=settings, wanted="to publish that a key is revoked")
-    return revoke_key(connection, clock, kid=kid, root=root)
+    revoke_key(connection, clock, kid=kid, root=root)
 
 
 def root_for(connection: Connection, clock: Clock, *, settings: Settings, wanted: str) -> Ed25519PrivateKey:
@@ -100,7 +102,8 @@ def root_for(connection: Connection, clock: Clock, *, settings: Settings, wanted
     path = root_key_path(settings)
     root = _read_root(path, wanted)
     kid = kid_of(root.public_key().public_bytes_raw())
-    roots = [key.kid for key in enrolling.list_keys(connection) if key.role is KeyRole.ROOT and key.revoked_at is None]
+    head = publishing.list_head_keys(connection)
+    roots = [key.kid for key in head if key.role is KeyRole.ROOT and key.revoked_at is None]
     if kid not in roots:
         raise RootKeyForeign(
             f"{path} holds the root key {kid.hex()}; this centre's list is signed by"

@@ -1,6 +1,5 @@
 """`barimt serve`: the whole system in one command, until it is told to stop."""
 
-import json
 import os
 import signal
 import socket
@@ -15,16 +14,15 @@ from rich.console import Console
 
 from barimt.address import remember_address
 from barimt.app import environment_of, make_app, spare_collector
+from barimt.keys import keep_key_file
 from barimt.open_authority import open_authority
 from barimt.options import DataDirOption
 from barimt.watch import sharing_meters
-from pos_gateway.public import published
 from runtime import logs
 from runtime.clock import business_clock
 from runtime.data_dir import DataDir
 from runtime.database import Role, open_database
 from runtime.lane import LaneProtocol
-from runtime.private_files import write_private
 from runtime.settings import Settings, load_settings
 from runtime.tokens.dev_issuer import is_loopback, refuse_public_host
 from runtime.unusable import Unusable
@@ -56,10 +54,9 @@ def serve(settings: Settings, console: Console) -> None:
         clock = business_clock(settings.clock_file)
         with database.transaction(Role.JOBS) as connection:
             authority = open_authority(connection, clock, settings=settings)
+            keep_key_file(connection, data_dir)
         if settings.oidc_issuer is None:
             _ = authority.development_key  # missing, it is said here and not by each worker
-        content = json.dumps(published(authority.signed), indent=1).encode()
-        write_private(data_dir.root / "keys.json", content, replace=True)
         _say_where(settings, remember_address(data_dir.root, settings), console)
         if authority.signing_keys(clock()).signer is None:
             console.print(

@@ -1,7 +1,7 @@
 """`barimt verify TEXT|IMAGE`: whether a receipt is genuine, offline, each step shown."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,18 +12,23 @@ import typer
 from barimt.options import DataDirOption, JsonOption, out
 from kernel.clock import format_instant
 from kernel.money import format_mnt
+from kernel.refusal import Malformed
 from receipts import qr
-from receipts.keys import Keyring, key_as_json, keyring_of, read_key_list
+from receipts.key_list import prefix_of, read_key_file
+from receipts.keys import Keyring
 from receipts.receipt import Nature, lottery_number
 from receipts.verification import (
     STEPS,
+    UNKNOWN_KEY,
     AskTheCentre,
     NotGenuine,
     Verified,
+    kid_named,
     verify_document,
     verify_successor,
     verify_text,
 )
+from runtime.messages import Language, fault_text
 from runtime.settings import load_settings
 from runtime.unusable import Unusable
 
@@ -50,9 +55,12 @@ class Checked:
     verified: Verified | None
 
 
-def verify(
+def verify(  # noqa: PLR0913 - one option a thing that may be given
     receipt: Annotated[str, typer.Argument(help="The QR text (MB1:…), or a picture of the receipt.")],
     keys: Annotated[Path | None, typer.Option(help="Key file (default: keys.json in the data directory).")] = None,
+    shard: Annotated[
+        list[Path] | None, typer.Option(help="Keys of tills, as GET /v1/keys/tills/… answers them; may be repeated.")
+    ] = None,
     root: Annotated[str | None, typer.Option(help="Trust only this root key (16 hex digits).")] = None,
     document: Annotated[Path | None, typer.Option(help="The canonical document (CBOR), for step 7.")] = None,
     previous: Annotated[str | None, typer.Option(help="QR text of the receipt before, for step 8.")] = None,
@@ -60,12 +68,15 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Verify a receipt offline. Exit 0 genuine, 1 not genuine, 2 unusable."""
-    keyring = read_keys(keys or load_settings(data_dir=data_dir).data_dir / "keys.json", root)
-    checked = _check(_text(receipt), keyring, _document(document), previous)
+    path = keys or load_settings(data_dir=data_dir).data_dir / "keys.json"
+    keyring, prefixes = read_keys(path, shard or (), root)
+    text = _text(receipt)
+    checked = _check(text, keyring, _document(document), previous)
     if as_json:
         typer.echo(json.dumps(_as_json(checked), ensure_ascii=False))
     else:
         _tell(checked)
+        _tell_where(checked, kid_named(text), prefixes)
     if checked.failure is not None:
         raise typer.Exit(NOT_GENUINE)
 
@@ -78,19 +89,26 @@ def _text(receipt: str) -> str:
     return read_picture(Path(receipt))
 
 
-def read_keys(path: Path, root: str | None) -> Keyring:
-    """Read a key file as `GET /v1/keys` answers it; only its signed list is trusted. Raises `KeysUnusable`."""
+def read_keys(path: Path, shards: Iterable[Path], root: str | None) -> tuple[Keyring, frozenset[str]]:
+    """Read a key file as `GET /v1/keys` or `barimt keys list --json` answers it, and files with a shard each; only what
+    is signed is trusted. Answer the keys, and the prefixes whose till keys are among them. Raises `KeysUnusable`.
+    """
+    contents = [_content(file) for file in (path, *shards)]
+    try:
+        return read_key_file(contents[0], shard_files=contents[1:], root_kid=_root_kid(root))
+    except Malformed as malformed:
+        fault = malformed.faults[0]
+        said = fault_text(fault, Language.ENGLISH)
+        raise KeysUnusable(f"{path}: {said} {fault.path}. Fetch it from /v1/keys of the centre".rstrip()) from malformed
+
+
+def _content(path: Path) -> bytes:
     try:
         if path.stat().st_size > KEYS_BYTES_MAX:
             raise KeysUnusable(f"{path} is larger than {KEYS_BYTES_MAX} bytes")
-        published = json.loads(path.read_bytes())
-        shown, signed = published["keys"], str(published["signed"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return path.read_bytes()
+    except OSError as error:
         raise KeysUnusable(f"The key file {path} cannot be read; fetch it from /v1/keys of the centre") from error
-    keys = read_key_list(signed, root_kid=_root_kid(root))
-    if shown != [key_as_json(key) for key in keys]:
-        raise KeysUnusable(f"The keys shown in {path} are not those that were signed")
-    return keyring_of(keys)
 
 
 def _root_kid(root: str | None) -> bytes | None:
@@ -186,6 +204,24 @@ def _tell(checked: Checked) -> None:
         out.print("[bold red]Not genuine.[/bold red] Жинхэнэ баримт биш.")
     elif checked.verified is not None:
         _tell_facts(_facts(checked.verified))
+
+
+def _tell_where(checked: Checked, kid: bytes | None, prefixes: frozenset[str]) -> None:
+    """Say where the key may be found that is not in the file: a till's stands in a shard of its own."""
+    if kid is None or checked.failure is None or checked.failure.why != UNKNOWN_KEY:
+        return
+    prefix = prefix_of(kid)
+    if prefix in prefixes:
+        out.print(
+            f"The key {kid.hex()} is not in the key file. It may be an old one: fetch it again.",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    else:
+        out.print(
+            f"The key {kid.hex()} is not in the key file. If a till signed this, its key stands in"
+            f" /v1/keys/tills/{prefix} of the centre: save that answer and name it with --shard.",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 def _tell_facts(facts: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from benchmarks.enrolled import Seat
 from receipts.keys import Keyring, keyring_of
 from receipts.qr import encode_text
-from receipts.store import enrolling
+from receipts.store import publishing
 from receipts.stored import StoredReceipt
 from receipts.verification import verify_document, verify_successor, verify_text
 from runtime.database import Database, Role
@@ -89,7 +89,7 @@ def verify_chains(database: Database, seats: Sequence[Seat]) -> int:
     answer how many there were. Raises `NotGenuine` at the first that is not.
     """
     with database.transaction(Role.OFFICER) as connection:
-        keyring = keyring_of(enrolling.list_keys(connection))
+        keyring = keyring_of(publishing.list_keys(connection))
         return sum(_verify_chain(connection, keyring, *seat) for seat in seats)
 
 

@@ -1,5 +1,6 @@
 """Bytes that are the same on every machine: canonical text and canonical JSON, and what is hashed of them."""
 
+import base64
 import hashlib
 import json
 import unicodedata
@@ -37,6 +38,19 @@ def _refuse_floats(value: object) -> None:
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for item in value:
             _refuse_floats(item)
+
+
+def base64url(octets: bytes) -> str:
+    """Write octets in base64url (RFC 4648, 5) without padding."""
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def of_base64url(text: str) -> bytes:
+    """Read what `base64url` writes. Raises ValueError for anything else, another spelling of the same octets too."""
+    octets = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if base64url(octets) != text:
+        raise ValueError
+    return octets
 
 
 def sha256(*pieces: bytes) -> bytes:

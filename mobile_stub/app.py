@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Self
 
 import asyncpg
@@ -21,23 +20,19 @@ from receipts.claim import Claimed, ClaimState
 from receipts.claim_receipt import ByHand, Presented, claim_receipt
 from receipts.follow_outbox import follow_outbox
 from receipts.ids import ReceiptId
-from receipts.keys import Keyring, keyring_of
 from receipts.lapse_claims import lapse_claims
-from receipts.qr import TEXT_LENGTH
+from receipts.look_up_keys import KeyLookup
 from receipts.receipt import LotteryNumber
 from receipts.rules import draw_date
 from receipts.sight_receipt import sight_receipt
-from receipts.store import consumers, following, reading
+from receipts.store import consumers, following
 from receipts.stored import ReceiptKey
-from receipts.verification import UNKNOWN_KEY, AskTheCentre, NotGenuine, Verified, verify_text
+from receipts.verification import AskTheCentre, Verified, kid_named, verify_text
 from refunds.api import UnknownConsumer
 from refunds.claw_back import claw_back
 from refunds.credit_claim import credit_claim
 from runtime.tokens.bearer import Bearer, BearerVerifier, Forbidden, Role, token_of
 
-KEYS_REMEMBERED_S = 30
-UNKNOWN_KEYS_EVERY_S = 1
-"""How often, at most, texts with an unknown key make a worker look whether it was published meanwhile."""
 FOLLOW_PAUSE_S = 0.2
 FOLLOW_EVENTS_MAX = 100
 EASY_S = 1.0
@@ -57,7 +52,7 @@ class Claims:
     masters: Mapping[int, bytes]
     bearers: BearerVerifier
     hand_limit: HandLimit
-    _keyring: tuple[Keyring, datetime] = ({}, datetime.min.replace(tzinfo=UTC))
+    keys: KeyLookup
 
     @classmethod
     @asynccontextmanager
@@ -71,7 +66,7 @@ class Claims:
         bearers: BearerVerifier,
     ) -> AsyncIterator[Self]:
         """Run the claims side, which follows voids and corrections in the background."""
-        claims = cls(database, clock, real_clock, masters, bearers, HandLimit())
+        claims = cls(database, clock, real_clock, masters, bearers, HandLimit(), KeyLookup(database))
         following = asyncio.create_task(claims.follow_for_ever(), name="outbox")
         try:
             yield claims
@@ -81,27 +76,15 @@ class Claims:
                 await following
 
     async def verify(self, text: str) -> Verified:
-        """Verify a QR text with the published keys as they were a moment ago. A key that is not known may have been
-        published since, and is looked up; of one revoked the receipt is answered all the same, since what was stored
-        before counts. Raises `NotGenuine`.
+        """Verify a QR text with the published key that it names, as it was a moment ago. Where that was revoked the
+        receipt is answered all the same, since what was stored before counts. Raises `NotGenuine`.
         """
-        if len(text) != TEXT_LENGTH:
-            raise NotGenuine(1, "length")
+        kid = kid_named(text)
+        keyring = {} if kid is None else await self.keys.keyring([kid])
         try:
-            return _verified(text, await self._keys(KEYS_REMEMBERED_S))
-        except NotGenuine as failure:
-            if failure.why != UNKNOWN_KEY:
-                raise
-            return _verified(text, await self._keys(UNKNOWN_KEYS_EVERY_S))
-
-    async def _keys(self, age_s: float) -> Keyring:
-        """Answer the published keys, read within the last `age_s` seconds."""
-        keys, read_at = self._keyring
-        now = self.real_clock()
-        if (now - read_at).total_seconds() > age_s:
-            keys = keyring_of(await reading.find_keys(self.database))
-            self._keyring = (keys, now)
-        return keys
+            return verify_text(text, keyring)
+        except AskTheCentre as revoked:
+            return revoked.verified
 
     async def claim(self, presented: Presented, consumer: int) -> ClaimOut:
         """Claim and credit in one transaction; answer the words of `POST /v1/claims`. What a refused scan showed is
@@ -231,13 +214,6 @@ async def post_claim(request: Request, body: ClaimIn, consumer: Consumer) -> Cla
         raise Malformed(Fault("missing_field", "/qr", "qr, or receipt_id and lottery"))
     claims.hand_limit.hit(consumer)
     return await claims.claim(ByHand(ReceiptId.parse(body.receipt_id, "/receipt_id"), _lottery(body.lottery)), consumer)
-
-
-def _verified(text: str, keyring: Keyring) -> Verified:
-    try:
-        return verify_text(text, keyring)
-    except AskTheCentre as revoked:
-        return revoked.verified
 
 
 def _lottery(text: str) -> LotteryNumber:

@@ -1,13 +1,13 @@
-"""What anyone may fetch from the centre: the signed key list with which receipts are verified offline."""
+"""What anyone may fetch from the centre: the signed keys with which receipts are verified offline."""
 
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 
-from kernel.refusal import Unavailable
+from kernel.refusal import Refusal, Unavailable
 from pos_gateway.gateway import gateway_of
-from receipts.keys import key_as_json, read_key_list
+from receipts.key_list import key_file
 from receipts.store import reading
 
 
@@ -33,12 +33,23 @@ class KeysOut(BaseModel):
     signed: str
 
 
+class ShardOut(BaseModel):
+    """Till keys: `keys` to be read, and `signed`, a compact JWS of the root key, which alone is to be trusted. In a key
+    file it stands under `shards`, by its prefix.
+    """
+
+    prefix: str
+    keys: list[KeyOut]
+    signed: str
+
+
+class ShardUnknown(Refusal):
+    """No till key begins with these digits."""
+
+    code = "key_shard_unknown"
+
+
 router = APIRouter(prefix="/v1", tags=["public"])
-
-
-def published(signed: str) -> dict[str, Any]:
-    """Answer a key list as it is published: readable keys, and the signed list that alone is to be trusted."""
-    return {"keys": [key_as_json(key) for key in read_key_list(signed)], "signed": signed}
 
 
 @router.get(
@@ -48,10 +59,11 @@ def published(signed: str) -> dict[str, Any]:
     response_model_exclude_unset=True,
 )
 async def get_keys(request: Request) -> dict[str, Any]:
-    """Answer the keys that sign receipts, signed by the root key themselves. Save the answer as `keys.json`; then
-    `barimt verify TEXT --keys keys.json` checks any receipt without asking anybody.
+    """Answer the keys with which the centre signs receipts, signed by the root key themselves. Save the answer as
+    `keys.json`; then `barimt verify TEXT --keys keys.json` checks any receipt of the centre's without asking anybody.
+    The keys of tills that sign for themselves are in shards: `GET /v1/keys/tills/{prefix}`.
     """
     signed = await reading.find_key_list(gateway_of(request.app).database)
     if signed is None:
         raise Unavailable("no key list yet", retry_after_s=5)
-    return published(signed)
+    return key_file(signed)

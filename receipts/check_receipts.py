@@ -13,9 +13,10 @@ from kernel.refusal import Malformed
 from receipts.chain_invariants import HEADS, LINK_INVARIANTS, judge_link, key_of
 from receipts.document import decode_document
 from receipts.invariant import PLACES_MAX, Checked, Invariant, Tally
-from receipts.keys import Keyring, keyring_of, read_key_list
+from receipts.key_list import read_key_list, read_shard
+from receipts.keys import Key, Keyring, keyring_of
 from receipts.link_in_chain import Enrolled, Evidence, SealingKeys, head_after, read_link
-from receipts.store import checking, enrolling
+from receipts.store import checking, publishing
 from receipts.store.checking import Follower, HeldRow
 from receipts.stored import StoredReceipt
 from receipts.verification import AskTheCentre, NotGenuine, verify_cose
@@ -23,7 +24,7 @@ from receipts.verification import AskTheCentre, NotGenuine, verify_cose
 WATCHED_EVERY = 500
 """Receipts between two words to whoever watches."""
 
-KEY_LIST = Invariant("key_list", "The published key list is signed and names the stored keys.")
+KEY_LIST = Invariant("key_list", "The published key list and its shards are signed and name the stored keys.")
 PREDECESSORS = Invariant("predecessors", "Each correction and void follows what its document names.")
 HELD_BYTES = Invariant("held_bytes", "Each held claim is bound to genuine bytes of its terminal.")
 QUERIES: Mapping[Invariant, str] = {
@@ -53,7 +54,7 @@ def check_receipts(
     """Answer what looking at each invariant came to. `masters` are the turnover secrets by epoch; `watch` is told now
     and then how many receipts were walked.
     """
-    keys = enrolling.list_keys(connection)
+    keys = publishing.list_keys(connection)
     evidence = Evidence(keyring_of(keys), masters, checking.given_numbers(connection))
     return [
         *_walk(connection, evidence, watch),
@@ -117,20 +118,32 @@ def _chains(
 
 
 def _key_list(connection: Connection) -> Checked:
+    """Look at the head, and then at one shard after the other: there may be many till keys."""
     tally = Tally(KEY_LIST)
-    published = enrolling.latest_key_list(connection)
-    stored = enrolling.list_keys(connection)
+    published = publishing.latest_key_list(connection)
     try:
-        listed = [] if published is None else read_key_list(published[1])
+        head = [] if published is None else read_key_list(published[1])
     except Malformed as malformed:
         tally.broke(str(malformed))
         return tally.checked
-    for key in {key.kid: key for key in (*stored, *listed)}.values():
-        if key in stored and key in listed:
+    _compare(tally, publishing.list_head_keys(connection), head)
+    for prefix in publishing.list_prefixes(connection):
+        shard = publishing.find_shard(connection, prefix)
+        try:
+            named = [] if shard is None else read_shard(shard[1], prefix=prefix, head=head)
+        except Malformed as malformed:
+            tally.broke(f"{prefix}: {malformed}")
+            continue
+        _compare(tally, publishing.list_shard_keys(connection, prefix), named)
+    return tally.checked
+
+
+def _compare(tally: Tally, stored: list[Key], named: list[Key]) -> None:
+    for key in {key.kid: key for key in (*stored, *named)}.values():
+        if key in stored and key in named:
             tally.held()
         else:
             tally.broke(key.kid.hex())
-    return tally.checked
 
 
 def _predecessors(followers: Iterable[Follower]) -> Checked:

@@ -1,29 +1,23 @@
-"""Who may sign what: keys, their scope, and the list of them that anyone can check offline (docs/formats/keys.md).
+"""Who may sign what: keys, their scope, and how a key is written where it is published (docs/formats/keys.md).
 
 A key id (kid) is the first 8 bytes of SHA-256 of the 32 public bytes. The authority's root key certifies gateway keys
-(they sign for every terminal of mode `gateway`) and till keys (each for one seller and terminal). The published list is
-a compact JWS (RFC 7515, alg Ed25519) by the root over `{"issued_at", "version", "keys": [...]}`.
+(they sign for every terminal of mode `gateway`) and till keys (each for one seller and terminal); in what it signs is
+written in `receipts.key_list`.
 """
 
-import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from nacl.bindings import crypto_sign, crypto_sign_BYTES, crypto_sign_seed_keypair
 
-from kernel.canonical import Json, canonical_json, sha256
+from kernel.canonical import Json, base64url, of_base64url, sha256
 from kernel.clock import parse_instant
-from kernel.refusal import Fault, Malformed
-
-KEY_LIST_BYTES_MAX = 16 * 1024 * 1024
-_HEADER = {"alg": "Ed25519", "typ": "barimt-keys+jwt"}
 
 
 class KeyRole(StrEnum):
@@ -100,17 +94,6 @@ def turnover_key(master: bytes, *, seller: int, terminal: int, epoch: int) -> by
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=context).derive(master)
 
 
-def sign_key_list(keys: Iterable[Key], *, version: int, issued_at: datetime, root: Ed25519PrivateKey) -> str:
-    """Write the published list: a compact JWS by the root key over all keys, ordered by kid."""
-    body: dict[str, Json] = {
-        "issued_at": _written(issued_at),
-        "version": version,
-        "keys": [key_as_json(key) for key in sorted(keys, key=lambda key: key.kid)],
-    }
-    signed = _b64(canonical_json(_HEADER)) + "." + _b64(canonical_json(body))
-    return signed + "." + _b64(root.sign(signed.encode()))
-
-
 def key_as_json(key: Key) -> dict[str, Json]:
     """Answer a key as the published list shows it."""
     scope: dict[str, Json] = (
@@ -118,72 +101,22 @@ def key_as_json(key: Key) -> dict[str, Json]:
     )
     return {
         "kid": key.kid.hex(),
-        "public_key": _b64(key.public_key),
+        "public_key": base64url(key.public_key),
         "role": key.role.value,
         "epoch": key.epoch,
-        "not_before": _written(key.not_before),
-        "not_after": _written(key.not_after),
-        "revoked_at": None if key.revoked_at is None else _written(key.revoked_at),
+        "not_before": written_time(key.not_before),
+        "not_after": written_time(key.not_after),
+        "revoked_at": None if key.revoked_at is None else written_time(key.revoked_at),
     } | scope
 
 
-def read_key_list(signed: str, *, root_kid: bytes | None = None) -> list[Key]:
-    """Read a published list and check its signature.
-
-    The signer must be a root key named in the list and not revoked; with `root_kid` (pinned by the reader) exactly
-    that one. Raises `Malformed` with `key_list_form` or `key_list_signature`.
+def key_of_json(entry: Mapping[str, str]) -> Key:
+    """Read one entry; it must be written exactly as `key_as_json` writes it. Raises ValueError, KeyError, TypeError,
+    OverflowError or `Malformed`.
     """
-    try:
-        header, body, signature = (_unb64(piece) for piece in _pieces(signed))
-        keys = _keys_of(body)
-        well_formed = header == canonical_json(_HEADER)
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, Malformed):
-        well_formed = False
-    if not well_formed:
-        raise Malformed(Fault("key_list_form", "", "a compact JWS as docs/formats/keys.md says"))
-    roots = [key for key in keys if key.role is KeyRole.ROOT and key.revoked_at is None]
-    if not any(_signed_by(root, signed, signature) for root in roots if root_kid in {None, root.kid}):
-        raise Malformed(Fault("key_list_signature", "", "the signature of the root key over exactly this list"))
-    return keys
-
-
-def _pieces(signed: str) -> list[str]:
-    if len(signed) > KEY_LIST_BYTES_MAX:
-        raise ValueError
-    return signed.strip().split(".")
-
-
-def _signed_by(root: Key, signed: str, signature: bytes) -> bool:
-    try:
-        root.verifier.verify(signature, signed.strip().rpartition(".")[0].encode())
-    except InvalidSignature:
-        return False
-    return True
-
-
-def _keys_of(body: bytes) -> list[Key]:
-    """Read the body: its three members, keys in ascending order of kid. Raises what `read_key_list` catches."""
-    content = json.loads(body, object_pairs_hook=_unique)
-    keys = [_key_of(entry) for entry in content["keys"]]
-    kids = [key.kid for key in keys]
-    issued_at = parse_instant(content["issued_at"], "/issued_at")
-    expected = {"issued_at": _written(issued_at), "version": int(content["version"]), "keys": content["keys"]}
-    if kids != sorted(set(kids)) or json.dumps(content, sort_keys=True) != json.dumps(expected, sort_keys=True):
-        raise ValueError
-    return keys
-
-
-def _unique(members: list[tuple[str, Json]]) -> dict[str, Json]:
-    if len(dict(members)) != len(members):
-        raise ValueError
-    return dict(members)
-
-
-def _key_of(entry: Mapping[str, str]) -> Key:
-    """Read one entry; it must be written exactly as `key_as_json` writes it. Raises what `read_key_list` catches."""
     role, revoked = KeyRole(entry["role"]), entry["revoked_at"]
     key = Key(
-        public_key=_unb64(entry["public_key"]),
+        public_key=of_base64url(entry["public_key"]),
         role=role,
         not_before=parse_instant(entry["not_before"], "/not_before"),
         not_after=parse_instant(entry["not_after"], "/not_after"),
@@ -197,16 +130,6 @@ def _key_of(entry: Mapping[str, str]) -> Key:
     return key
 
 
-def _written(instant: datetime) -> str:
+def written_time(instant: datetime) -> str:
+    """Write a time in the one spelling that a published list has for it: UTC, whole seconds."""
     return instant.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _b64(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
-
-
-def _unb64(text: str) -> bytes:
-    octets = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if _b64(octets) != text:
-        raise ValueError  # another spelling of the same bytes
-    return octets

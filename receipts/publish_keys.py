@@ -1,4 +1,6 @@
-"""Put keys into the published list, take them out of trust, and sign the list anew with the root key."""
+"""Put keys into the published list, take them out of trust, and sign anew with the root key what names them: the head,
+or of a till's key its shard.
+"""
 
 from collections.abc import Iterable
 
@@ -7,8 +9,9 @@ from sqlalchemy import Connection
 
 from kernel.clock import Clock
 from kernel.refusal import Refusal
-from receipts.keys import Key, kid_of, read_key_list, sign_key_list
-from receipts.store import enrolling
+from receipts.key_list import prefix_of, read_key_list, read_shard, sign_key_list, sign_shard
+from receipts.keys import Key, KeyRole, kid_of
+from receipts.store import publishing
 
 
 class KeyUnknown(Refusal):
@@ -24,29 +27,57 @@ class RootKeyRevoked(Refusal):
 
 
 def publish_keys(connection: Connection, clock: Clock, *, keys: Iterable[Key], root: Ed25519PrivateKey) -> str:
-    """Add keys to the list and answer the list as signed now; when nothing changed, the one already published."""
-    added = [enrolling.add_key(connection, key) for key in keys]
-    published = enrolling.latest_key_list(connection)
+    """Add root or gateway keys to the list and answer the head as signed now; when nothing changed, the one already
+    published.
+    """
+    added = [publishing.add_key(connection, key) for key in keys if key.role is not KeyRole.TILL]
+    published = publishing.latest_key_list(connection)
     if published is not None and not any(added):
         return published[1]
-    return _sign(connection, clock, root)
+    return _sign_head(connection, clock, root)
 
 
-def revoke_key(connection: Connection, clock: Clock, *, kid: bytes, root: Ed25519PrivateKey) -> str:
-    """Record that a key is not to be trusted from now on, and answer the list as signed now. Raises `KeyUnknown` or
+def shard_with(connection: Connection, clock: Clock, *, key: Key, root: Ed25519PrivateKey) -> tuple[int, str]:
+    """Answer version and text of a till key's shard as it is once it names the key too. Until this transaction ends
+    nobody else signs that shard.
+    """
+    prefix = prefix_of(key.kid)
+    publishing.lock_shard(connection, prefix)
+    return _sign_shard(connection, clock, prefix, [*publishing.list_shard_keys(connection, prefix), key], root)
+
+
+def revoke_key(connection: Connection, clock: Clock, *, kid: bytes, root: Ed25519PrivateKey) -> None:
+    """Record that a key is not to be trusted from now on, and sign what names it. Raises `KeyUnknown` or
     `RootKeyRevoked`.
     """
     if kid == kid_of(root.public_key().public_bytes_raw()):
         raise RootKeyRevoked
-    if not enrolling.revoke_key(connection, kid, clock()):
+    key = publishing.find_key(connection, kid)
+    prefix = prefix_of(kid) if key is not None and key.role is KeyRole.TILL else None
+    if prefix is not None:
+        publishing.lock_shard(connection, prefix)
+    if not publishing.revoke_key(connection, kid, clock()):
         raise KeyUnknown(kid=kid.hex())
-    return _sign(connection, clock, root)
+    if prefix is None:
+        _sign_head(connection, clock, root)
+    else:
+        version, signed = _sign_shard(connection, clock, prefix, publishing.list_shard_keys(connection, prefix), root)
+        publishing.put_shard(connection, prefix, version, clock(), signed)
 
 
-def _sign(connection: Connection, clock: Clock, root: Ed25519PrivateKey) -> str:
-    version, _ = enrolling.latest_key_list(connection) or (0, "")
+def _sign_shard(
+    connection: Connection, clock: Clock, prefix: str, keys: Iterable[Key], root: Ed25519PrivateKey
+) -> tuple[int, str]:
+    version, _ = publishing.find_shard(connection, prefix) or (0, "")
+    signed = sign_shard(keys, prefix=prefix, version=version + 1, issued_at=clock(), root=root)
+    assert read_shard(signed, prefix=prefix, head=publishing.list_head_keys(connection))
+    return version + 1, signed
+
+
+def _sign_head(connection: Connection, clock: Clock, root: Ed25519PrivateKey) -> str:
+    version, _ = publishing.latest_key_list(connection) or (0, "")
     now = clock()
-    signed = sign_key_list(enrolling.list_keys(connection), version=version + 1, issued_at=now, root=root)
+    signed = sign_key_list(publishing.list_head_keys(connection), version=version + 1, issued_at=now, root=root)
     assert read_key_list(signed)
-    enrolling.add_key_list(connection, version + 1, now, signed)
+    publishing.add_key_list(connection, version + 1, now, signed)
     return signed

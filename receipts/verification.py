@@ -31,7 +31,7 @@ STEPS = {
     8: "chain",
 }
 UNKNOWN_KEY = "unknown"
-"""Why step 4 fails when no key of this kid is known; a reader with an old list may fetch a newer one."""
+"""Why step 4 fails when no key of this kid is known; a reader may lack its shard, or have an old one."""
 SELLER_NUMBER_MAX = 10**12 - 1
 
 
@@ -65,6 +65,15 @@ class AskTheCentre(NotGenuine):
     def __init__(self, verified: Verified) -> None:
         super().__init__(4, "revoked")
         self.verified = verified
+
+
+def kid_named(text: str) -> bytes | None:
+    """Answer the kid that a QR text names, or None where steps 1 to 3 fail; nothing is verified yet."""
+    if len(text) != qr.TEXT_LENGTH or not text.startswith(qr.PREFIX):
+        return None
+    cose = base45.decode(text[len(qr.PREFIX) :])
+    pieces = None if cose is None else qr.take_apart(cose)
+    return None if pieces is None else pieces[0]
 
 
 def verify_text(text: str, keyring: Keyring) -> Verified:

@@ -36,6 +36,7 @@ _REFUSED_WITH: Final[Mapping[int, tuple[str, ...]]] = {
     404: (
         "client_unknown",
         "invoice_unknown",
+        "key_shard_unknown",
         "key_unknown",
         "payout_unknown",
         "seat_unknown",

@@ -63,6 +63,7 @@ def _play(stage: Stage, world: World, watch: Watch) -> tuple[Played, Sums]:
         played = asyncio.run(_replay(stage, world, *enrolled, watch.console))
         (stage.out / "qr.txt").write_text("\n".join(played.qr_texts) + "\n", encoding="ascii")
         keys = httpx2.get(f"{stage.url}/v1/keys", timeout=HTTP_TIMEOUT_S).json()
+        keys = json.loads(stage.command("keys", "list", "--json"))
         (stage.out / "keys.json").write_text(json.dumps(keys, indent=1) + "\n", encoding="utf-8")
     with watch.step("sums", "Adding up the stored receipts by SQL and the data set by Polars"):
         return played, read_sums(stage, world)

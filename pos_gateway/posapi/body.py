@@ -75,7 +75,8 @@ class Fields:
         """Answer a text in its canonical form, without control characters, cut where it is too long."""
         value = self.value(name)
         if isinstance(value, str):
-            clean = _CONTROLS.sub(" ", canonical_text(value)).strip()
+            canonical = canonical_text(value)
+            clean = (canonical if canonical.isprintable() else _CONTROLS.sub(" ", canonical)).strip()
             return clean[:longest].rstrip() or None
         if value is not None:
             self.faults.append(Fault("wrong_type", self.at(name), '"…"'))
@@ -144,9 +145,10 @@ def read_fields(body: bytes, faults: list[Fault]) -> Fields:
     """Read a body that is one JSON object. Raises `Malformed`."""
     if too_deep(body):
         raise Malformed(Fault("too_deep", "", f"at most {DEPTH_MAX} levels of nesting"))
+    members = _whole_members if b"\\u" in body else Members  # half a character can only be written as an escape
     try:
         value = json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=_members, parse_int=Number, parse_float=Number,
+            body.decode("utf-8-sig"), object_pairs_hook=members, parse_int=Number, parse_float=Number,
             parse_constant=_not_json,
         )  # fmt: skip
     except ValueError:
@@ -161,7 +163,7 @@ def mongo_of(number: Decimal) -> int:
     return int(number.quantize(MONEY, ROUND_HALF_UP).scaleb(2))
 
 
-def _members(pairs: Sequence[tuple[str, object]]) -> Members:
+def _whole_members(pairs: Sequence[tuple[str, object]]) -> Members:
     return Members((_SURROGATES.sub("\ufffd", name), _whole(value)) for name, value in pairs)
 
 

@@ -50,13 +50,15 @@ class SubReceipt(Struct, frozen=True, gc=False):
     echo: Echo
 
 
-def read_sub_receipt(fields: Fields, *, seller_tin: str | None) -> SubReceipt:
-    """Read a sub-receipt; who states no merchant means the header's."""
+def read_sub_receipt(fields: Fields, *, seller_tin: str | None, items_max: int = LINES_MAX) -> SubReceipt:
+    """Read a sub-receipt; who states no merchant means the header's. More items than a receipt may still have are a
+    fault, and are not read.
+    """
     named = read_tin(fields, "merchantTin")
     tax_type = fields.choice("taxType", TAX_TYPES)
     total = fields.amount("totalAmount", required=True)
     vat, city_tax = fields.amount("totalVAT"), fields.amount("totalCityTax")
-    listed = fields.objects("items", most=LINES_MAX, required=True)
+    listed = fields.objects("items", most=items_max, required=True)
     items = [read_item(item) for item in listed]
     merchant = named or seller_tin
     sound = None not in {merchant, tax_type, total} and bool(items) and None not in items

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from kernel.refusal import Fault, Malformed
-from pos_gateway.posapi.body import read_fields
+from pos_gateway.posapi.body import Fields, read_fields
 from pos_gateway.posapi.header import Header, echo_of, read_header, read_payments
 from pos_gateway.posapi.parts import Echo, SubReceipt, read_id, read_sub_receipt
 from pos_gateway.posapi.spelling import in_posapi_words
@@ -27,7 +27,7 @@ from pos_gateway.posapi.totals import fit_payments, fit_sub_receipts
 from receipts.ids import ReceiptId
 from receipts.receipt import Nature
 from receipts.rules import rules_on
-from receipts.submission import PARTS_MAX, Payment, Priced, Submission, price
+from receipts.submission import LINES_MAX, PARTS_MAX, Payment, Priced, Submission, price
 
 FAULTS_MAX: Final = 100
 VOID_REASON: Final = "Буцаалт"
@@ -82,8 +82,7 @@ def read_request(body: bytes, *, seller_of: SellerOf, day: date) -> PosRequest:
     fields = read_fields(body, faults)
     header = read_header(fields, day)
     payments, paid = read_payments(fields)
-    listed = fields.objects("receipts", most=PARTS_MAX, required=True)
-    subs = tuple(read_sub_receipt(sub, seller_tin=header.seller_tin) for sub in listed)
+    subs = _read_sub_receipts(fields, header)
     if header.seller_tin is not None and seller_of(header.seller_tin) is None:
         faults.append(Fault("merchant_unknown", "merchantTin", "an activated seller"))
     sound = len(subs) > 0 and all(sub.sound for sub in subs)
@@ -109,6 +108,16 @@ def read_void(body: bytes) -> PosVoid:
             fields.missing("id")
         raise Malformed(*faults)
     return PosVoid(receipt, VOID_REASON)
+
+
+def _read_sub_receipts(fields: Fields, header: Header) -> tuple[SubReceipt, ...]:
+    subs: list[SubReceipt] = []
+    left = LINES_MAX
+    for listed in fields.objects("receipts", most=PARTS_MAX, required=True):
+        subs.append(read_sub_receipt(listed, seller_tin=header.seller_tin, items_max=left))
+        stated = listed.value("items")
+        left -= min(left, len(stated) if isinstance(stated, list) else 0)
+    return tuple(subs)
 
 
 def _judge(

@@ -2,7 +2,7 @@
 
     with open_installation(data_dir, clock) as installation:
         seat = installation.seat_of("37900846788")
-        issued = await installation.issue(seat, submission, sent=body)      # durable when it returns
+        issued = await installation.issue(seat, submission, priced)      # durable when it returns
 
 Issuing needs nothing from the centre. Whatever writes is `async` and durable when it returns; it raises `Malformed`, a
 refusal of `receipts.orders` or `pos_gateway.till.refusals`, `Unavailable` (not written), or `OutcomeUnknown`. Several
@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,15 +21,14 @@ from typing import Any, Final, TypeVar
 import apsw
 import msgspec
 
-from kernel.clock import DAY_ZERO, Clock, business_date
+from kernel.clock import DAY_ZERO, Clock
 from kernel.refusal import Unavailable
-from pos_gateway.till import queue_jobs
+from pos_gateway.till import look_into_queue, queue_jobs
 from pos_gateway.till.check_queue import DROPPABLE, check_queue
-from pos_gateway.till.day_totals import add_up, find_same_bodies
 from pos_gateway.till.desk import Desk
 from pos_gateway.till.issue_offline import Body, Sale, Void, close_chain, issue_sale, issue_void, repeat
 from pos_gateway.till.known_time import KnownTime
-from pos_gateway.till.merchants import merchants_of
+from pos_gateway.till.merchants import merchant_of
 from pos_gateway.till.outcomes import (
     Backlog,
     DayTotals,
@@ -47,7 +46,7 @@ from pos_gateway.till.rows import instant, seconds
 from pos_gateway.till.sealing import Purpose, Sealer
 from pos_gateway.till.seat import Activated, ChainAt, Seat
 from pos_gateway.till.store import reading
-from pos_gateway.till.store.connecting import connect_reader, connect_writer, snapshot
+from pos_gateway.till.store.connecting import connect_reader, connect_writer, readable, snapshot
 from pos_gateway.till.tend_queue import Tender
 from pos_gateway.till.till_dir import TillDir
 from pos_gateway.till.waiting_links import take_waiting
@@ -55,9 +54,21 @@ from pos_gateway.till.write_groups import OWED_S, GroupWriter, Job
 from receipts.chain import ChainKey
 from receipts.ids import ReceiptId
 from receipts.orders import UnknownReceipt
-from receipts.rules import rules_on
-from receipts.submission import Submission, price
+from receipts.submission import Merchant, Priced, Submission
 
+
+@dataclass(frozen=True, slots=True)
+class SentBody:
+    """What came, as far as it is kept: the digest of exactly the bytes (`Installation.body_digest`), by which a lost
+    answer is given again and equal bodies are listed; the bytes without personal data; the Idempotency-Key.
+    """
+
+    digest: bytes | None = None
+    request: bytes | None = None
+    key: str | None = None
+
+
+NO_BODY: Final = SentBody()
 KEPT: Final = timedelta(days=62)
 """How long an uploaded link stays in the queue: two months, so that last month's day can be looked at."""
 NOTICES_MAX: Final = 200
@@ -103,8 +114,9 @@ class Installation:
         self._chain_keys: dict[ChainAt, ChainKey] = {}
         connection = connect_writer(till_dir.queue, vfs=vfs)
         self._near, self._far = (Reader(connect_reader(till_dir.queue, vfs=vfs)) for _ in range(2))
-        self._seats = trusted_seats(connection, self._sealer)
-        self.known_time = KnownTime(time_known(connection, self._sealer, self._seats), elapsed_s)
+        with readable(till_dir.queue):
+            self._seats = trusted_seats(connection, self._sealer)
+            self.known_time = KnownTime(time_known(connection, self._sealer, self._seats), elapsed_s)
         self._tender = Tender(connect_writer(till_dir.queue, vfs=vfs), self._sealer, till_dir.witness)
         desk = Desk(connection, self._sealer, clock, self.known_time, self._chain_key)
         self._writer = GroupWriter(desk, committed=self._tender.committed)
@@ -163,25 +175,23 @@ class Installation:
         self,
         seat: Seat,
         submission: Submission,
+        priced: Priced,
         *,
-        sent: bytes | None = None,
-        request: bytes | None = None,
-        key: str | None = None,
+        invoice: bool = False,
+        body: SentBody = NO_BODY,
     ) -> Issued:
-        """Issue a sale, invoice, payment or correction, and answer it when it is durable.
-
-        `sent` are exactly the bytes that came (their digest is kept, so that a lost answer can be given again and equal
-        bodies are listed), `request` the same without personal data (kept as they are), `key` the Idempotency-Key.
+        """Issue a judged sale, invoice, payment or correction, and answer it when it is durable. `invoice` says whether
+        its type is an invoice's: a correction must be of its root's type.
         """
-        merchants = merchants_of(submission, self._seats.values(), self.remembered)
-        day = business_date(self.clock())
-        priced = price(submission, merchants, rules=rules_on(day), day=day)
-        body = self._body(sent, request, key, _contents.encode((seat.chain, submission)))
-        return await self._issue(lambda desk: issue_sale(desk, Sale(seat.chain, submission, priced, body)), seat)
+        told = self._body(body, _contents.encode((seat.chain, invoice, submission)))
+        sale = Sale(seat.chain, submission, priced, invoice, told)
+        return await self._issue(lambda desk: issue_sale(desk, sale), seat)
 
-    async def void(
-        self, receipt: ReceiptId, *, reason: str, sent: bytes | None = None, key: str | None = None
-    ) -> Issued:
+    def merchant_of(self, tin: str) -> Merchant | None:
+        """Answer a merchant with its tax status: a seat's, or one of whom the centre was heard to tell; else None."""
+        return merchant_of(tin, self._seats.values(), self.remembered)
+
+    async def void(self, receipt: ReceiptId, *, reason: str, body: SentBody = NO_BODY) -> Issued:
         """Void a receipt that was issued here, by a link of its own chain, or where that is closed of its seller's open
         one. Raises `UnknownReceipt`, `AlreadyVoid`, `NotLatest` or `NotCorrectable`.
         """
@@ -191,31 +201,28 @@ class Installation:
         if seat is None:
             raise UnknownReceipt
         chain = seat.chain
-        body = self._body(sent, None, key, _contents.encode((str(receipt), reason)))
-        return await self._issue(lambda desk: issue_void(desk, Void(chain, receipt, reason, body)), seat)
+        void = Void(chain, receipt, reason, self._body(body, _contents.encode((str(receipt), reason))))
+        return await self._issue(lambda desk: issue_void(desk, void), seat)
 
     def body_digest(self, sent: bytes) -> bytes:
-        """Answer the keyed digest by which equal bodies are known."""
+        """Answer the keyed digest by which equal bodies are known. What was sent cannot be guessed from it."""
         return self._sealer.digest(Purpose.BODY, sent)
 
     def answer_was_read(self, issued: Issued) -> None:
         """Note that the client has the answer, so that it is not given again to an equal body after a crash."""
         self._writer.answer_was_read([issued.seq])
 
-    def owed(self) -> dict[bytes, Issued]:
-        """Answer by body digest what was issued in the last two minutes before a crash and may not have been read."""
-        since = seconds(self.clock()) - OWED_S
-
-        def read(connection: apsw.Connection) -> dict[bytes, Issued]:
-            desk = self._reading_desk(connection)
-            rows = [
-                (columns[1], reading.read_row_of_seq(connection, columns[0]))
-                for columns, seal in reading.read_owed(connection, since=since)
-                if self._sealer.holds(Purpose.OWED, seal, columns)
-            ]
-            return {digest: repeat(desk, row) for digest, row in rows if row is not None}
-
-        return self._near.read(read)
+    def owed(self) -> dict[bytes, tuple[Issued, int]]:
+        """Answer by body digest what was issued in the last two minutes and may not have been read, with how many
+        seconds ago: what is left after a crash.
+        """
+        now = seconds(self.clock())
+        return self._near.read(
+            lambda connection: {
+                digest: (repeat(self._reading_desk(connection), row), max(now - at, 0))
+                for digest, at, row in look_into_queue.owed(connection, self._sealer, since=now - OWED_S)
+            }
+        )
 
     # -- uploading
 
@@ -276,28 +283,12 @@ class Installation:
     async def day(self, seat: Seat, day: date) -> DayTotals:
         """Answer what a business day of a seat came to."""
         number = (day - DAY_ZERO).days
-
-        def read(connection: apsw.Connection) -> DayTotals:
-            with snapshot(connection):
-                found = reading.read_head(connection, seat.chain)
-                settled = found[0].settled if found else 0
-                rows = list(reading.read_day(connection, number, seat.chain))
-                return add_up(number, rows, lambda named: _row_of(connection, named), settled=settled)
-
-        return await self._far.read_aside(read)
+        return await self._far.read_aside(lambda connection: look_into_queue.day(connection, seat.chain, number))
 
     async def identical(self, day: date) -> list[SameBodies]:
         """Answer the receipts of a day whose bodies were equal within ten minutes, none of them void."""
         number = (day - DAY_ZERO).days
-
-        def read(connection: apsw.Connection) -> list[SameBodies]:
-            with snapshot(connection):
-                rows = list(reading.read_same_bodies(connection, number))
-                return list(
-                    find_same_bodies(rows, lambda row: reading.read_successor(connection, str(row.id)) is not None)
-                )
-
-        return await self._far.read_aside(read)
+        return await self._far.read_aside(lambda connection: look_into_queue.identical(connection, number))
 
     def check(self) -> list[QueueFault]:
         """Look at everything in the queue and answer every fault. Blocks; about 10 µs a row."""
@@ -342,8 +333,9 @@ class Installation:
         self.faults = (*self.faults, *faults)
         if not faults:
             return
-        self._writer.write_now(lambda desk: queue_jobs.suspend_for_faults(desk, faults, DROPPABLE))
-        self.reload()
+        with readable(self.dir.queue):
+            self._writer.write_now(lambda desk: queue_jobs.suspend_for_faults(desk, faults, DROPPABLE))
+            self.reload()
 
     def close(self) -> None:
         """Write what was asked for, the witness and the log, and end."""
@@ -361,12 +353,13 @@ class Installation:
         except QueueTampered as tampered:
             await self.suspend(seat, Suspension.TAMPERED, detail=tampered.place)
             raise
-        self.known_time.issued(issued.issued_at)
+        self.known_time.issued(issued.link.issued_at)
         return issued
 
-    def _body(self, sent: bytes | None, request: bytes | None, key: str | None, content: bytes) -> Body:
-        digest = None if sent is None else self.body_digest(sent)
-        return Body(request, digest, key, b"" if key is None else self._sealer.digest(Purpose.CONTENT, content))
+    def _body(self, sent: SentBody, content: bytes) -> Body:
+        key = sent.key
+        content = b"" if key is None else self._sealer.digest(Purpose.CONTENT, content)
+        return Body(sent.request, sent.digest, key, content)
 
     async def _change_seat(self, seat: Seat, change: Callable[[Seat], Seat]) -> Seat:
         def job(desk: Desk) -> None:
@@ -384,7 +377,3 @@ class Installation:
 
     def _reading_desk(self, connection: apsw.Connection) -> Desk:
         return Desk(connection, self._sealer, self.clock, self.known_time, self._chain_key)
-
-
-def _row_of(connection: apsw.Connection, named: str) -> Any:
-    return reading.read_row_of_id(connection, ReceiptId.parse(named))

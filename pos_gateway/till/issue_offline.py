@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from kernel.clock import business_date, format_instant
 from pos_gateway.till.desk import Desk
-from pos_gateway.till.outcomes import Issued, IssuedPart
+from pos_gateway.till.outcomes import Issued
 from pos_gateway.till.refusals import (
     CertificateExpired,
     ClockFarAhead,
@@ -23,7 +23,7 @@ from pos_gateway.till.sealing import Purpose
 from pos_gateway.till.seat import ChainAt, Seat
 from pos_gateway.till.store import reading, writing
 from receipts.chain import Draft, advance
-from receipts.document import Document, decode_document
+from receipts.document import Document
 from receipts.ids import NUMBERS_A_DAY, ReceiptId
 from receipts.orders import (
     AlreadyVoid,
@@ -57,11 +57,12 @@ class Body(Struct, frozen=True, gc=False):
 
 
 class Sale(Struct, frozen=True, gc=False):
-    """A judged submission that waits to be issued by a seat."""
+    """A judged submission that waits to be issued by a seat. `invoice` says whether its type is an invoice's."""
 
     chain: ChainAt
     submission: Submission
     priced: Priced
+    invoice: bool
     body: Body
 
 
@@ -87,7 +88,7 @@ def issue_sale(desk: Desk, sale: Sale) -> Issued:
         return before
     submission, priced = sale.submission, sale.priced
     seat = open_seat(desk, sale.chain)
-    bundle = None if submission.corrects is None else _correctable(desk, submission, submission.corrects)
+    bundle = None if submission.corrects is None else _correctable(desk, sale, submission.corrects)
     for invoice in _invoices(submission):
         _check_invoice(desk, invoice)
     issued_at = _issued_at(desk, seat, submission.sold_at)
@@ -163,24 +164,11 @@ def open_seat(desk: Desk, chain: ChainAt) -> Seat:
 
 def issued_of(row: Row, root: Row | None, *, easy: bool | None = None, repeated: bool = False) -> Issued:
     """Answer a row as it is told outside; `root` is the bundle's, or None where it was not issued here."""
-    document = decode_document(row.document)
-    parts = tuple(
-        [
-            IssuedPart(
-                ReceiptId(int(seller), row.branch, row.day, row.number + at, row.terminal),
-                part.merchant_tin, part.tax_type, part.total_mongo, part.vat_mongo, part.city_tax_mongo,
-            )
-            for at, (seller, part) in enumerate(zip(row.part_sellers.split(), document.parts, strict=True), 1)
-        ]
-    )  # fmt: skip
-    kind = row.kind_of
-    shown = root is not None and kind.lottery
+    lottery = str(lottery_number(root.receipt_hash)) if root is not None and row.kind_of.lottery else None
+    root_hash = root.receipt_hash if root else None
     return Issued(
-        row.seq, row.seller, row.terminal, row.id, parts, instant(row.issued_at), kind, row.qr, row.receipt_hash,
-        row.total_mongo, row.vat_mongo, row.city_tax_mongo,
-        str(lottery_number(root.receipt_hash)) if root is not None and shown else None,
-        root.receipt_hash if root else None, easy, repeated,
-    )  # fmt: skip
+        row.seq, row.link, row.total_mongo, row.vat_mongo, row.city_tax_mongo, lottery, root_hash, easy, repeated
+    )
 
 
 class _Beside(Struct, frozen=True, gc=False):
@@ -233,7 +221,7 @@ def _hang(desk: Desk, row: Row, body: Body) -> None:
     if body.key is not None:
         columns = (body.key, body.content, row.seq, row.issued_at)
         writing.put_key(desk.connection, columns, desk.sealer.seal(Purpose.KEY, *columns))
-    if body.digest is not None:
+    elif body.digest is not None:
         owed = (row.seq, body.digest, seconds(desk.now()))
         writing.add_owed(desk.connection, owed, desk.sealer.seal(Purpose.OWED, *owed))
 
@@ -292,10 +280,14 @@ def _issued_at(desk: Desk, seat: Seat, sold_at: datetime | None) -> datetime:
     return issued_at
 
 
-def _correctable(desk: Desk, submission: Submission, named: ReceiptId) -> _Bundle | None:
+def _correctable(desk: Desk, sale: Sale, named: ReceiptId) -> _Bundle | None:
+    """Answer the bundle that a correction follows; it must be of the same type as its root."""
     bundle = _bundle(desk, named)
-    if bundle is not None and bundle.latest.kind_of.business is not submission.business:
-        raise NotCorrectable
+    if bundle is not None:
+        if bundle.latest.kind_of.business is not sale.submission.business:
+            raise NotCorrectable
+        if bundle.root is not None and (bundle.root.kind_of.nature is Nature.INVOICE) is not sale.invoice:
+            raise NotCorrectable
     return bundle
 
 

@@ -6,8 +6,11 @@ from typing import Final
 
 from msgspec import Struct
 
+from receipts import qr
+from receipts.chain import Link
+from receipts.document import decode_document
 from receipts.ids import ReceiptId
-from receipts.receipt import Kind, TaxType
+from receipts.receipt import Nature, TaxType
 
 NOTICE_CODES: Final = ("day_numbers_run_out", "queue_entry_dropped")
 """Notices that the queue gives by itself, beside the reasons of a suspension (`refusals.Suspension`)."""
@@ -31,14 +34,7 @@ class Issued(Struct, frozen=True, gc=False):
     """
 
     seq: int
-    seller: int
-    terminal: int
-    id: ReceiptId
-    parts: tuple[IssuedPart, ...]
-    issued_at: datetime
-    kind: Kind
-    qr: str
-    receipt_hash: bytes
+    link: Link
     total_mongo: int
     vat_mongo: int
     city_tax_mongo: int
@@ -46,6 +42,45 @@ class Issued(Struct, frozen=True, gc=False):
     root_hash: bytes | None
     easy: bool | None = None
     repeated: bool = False
+
+    @property
+    def id(self) -> ReceiptId:
+        """The receipt's id."""
+        return self.link.id
+
+    @property
+    def seller(self) -> int:
+        """The seller number of the header seller."""
+        return self.link.id.seller
+
+    @property
+    def terminal(self) -> int:
+        """The terminal that issued it."""
+        return self.link.id.terminal
+
+    @property
+    def receipt_hash(self) -> bytes:
+        """The link's own name."""
+        return self.link.receipt_hash
+
+    @property
+    def nature(self) -> Nature:
+        """What the link records."""
+        return self.link.kind.nature
+
+    @property
+    def qr(self) -> str:
+        """The 220 characters."""
+        return qr.encode_text(self.link.cose)
+
+    @property
+    def parts(self) -> tuple[IssuedPart, ...]:
+        """The parts, read off the document."""
+        parts = zip(self.link.part_ids, decode_document(self.link.document).parts, strict=True)
+        return tuple(
+            IssuedPart(part_id, part.merchant_tin, part.tax_type, part.total_mongo, part.vat_mongo, part.city_tax_mongo)
+            for part_id, part in parts
+        )
 
 
 class Waiting(Struct, frozen=True, gc=False):

@@ -37,8 +37,8 @@ def add_seat(desk: Desk, seat: Seat) -> None:
 
 def close_seat(desk: Desk, issued: Issued) -> Issued:
     """Write that a seat's chain has ended with this link."""
-    assert issued.kind.nature is Nature.CLOSING
-    desk.put_seat(replace_seat(desk.seat((issued.seller, issued.terminal)), closed_at=issued.issued_at))
+    assert issued.nature is Nature.CLOSING
+    desk.put_seat(replace_seat(desk.seat((issued.id.seller, issued.id.terminal)), closed_at=issued.link.issued_at))
     return issued
 
 

@@ -7,10 +7,11 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from kernel.canonical import sha256
 from pos_gateway.till.sealing import NOTHING_BEFORE, Sealed
 from pos_gateway.till.seat import ChainAt, Seat
 from receipts import qr
-from receipts.chain import Head, first_head
+from receipts.chain import Head, Link, first_head
 from receipts.ids import ReceiptId
 from receipts.receipt import Kind
 
@@ -102,6 +103,18 @@ class Row(Struct, frozen=True, gc=False):
     def qr(self) -> str:
         """The 220 characters."""
         return qr.encode_text(self.cose)
+
+    @property
+    def link(self) -> Link:
+        """The link as it was signed."""
+        part_ids = [
+            ReceiptId(int(seller), self.branch, self.day, self.number + at, self.terminal)
+            for at, seller in enumerate(self.part_sellers.split(), 1)
+        ]
+        return Link(
+            self.id, tuple(part_ids), instant(self.issued_at), self.kind_of, self.counter, self.turnover_mongo,
+            self.cose, self.receipt_hash, self.document, sha256(self.document),
+        )  # fmt: skip
 
     def columns(self) -> tuple[Sealed, ...]:
         """What its seal is over, after the seal of the row before it."""

@@ -1,4 +1,4 @@
-"""SQL of enrolment and keys (SQLAlchemy, administration): who exists, who signs, and the first link of each chain."""
+"""SQL of enrolment (SQLAlchemy, administration): who exists, and the first link of each chain."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -9,7 +9,6 @@ from sqlalchemy import Connection, RowMapping, text
 
 from kernel.clock import Month
 from receipts.chain import Head
-from receipts.keys import Key, KeyRole
 from receipts.stored import StoredReceipt
 
 _SELLER_COLUMNS = "seller, tin, name, sector, district, city_tax_payer, enrolled_at"
@@ -157,52 +156,6 @@ def add_officer(connection: Connection, officer_id: str, name: str, now: datetim
         " ON CONFLICT DO NOTHING RETURNING officer_id"
     )
     return _added(connection, sql, {"officer_id": officer_id, "name": name, "now": now})
-
-
-def list_keys(connection: Connection) -> list[Key]:
-    """Answer every published key."""
-    rows = connection.execute(text("SELECT * FROM pos.keys ORDER BY kid")).mappings()
-    return [
-        Key(
-            bytes(row["public_key"]), KeyRole(row["role"]), row["not_before"], row["not_after"],
-            row["seller"], row["terminal"], row["epoch"], row["revoked_at"],
-        )
-        for row in rows
-    ]  # fmt: skip
-
-
-def add_key(connection: Connection, key: Key) -> bool:
-    """Store a key; False when it is known already."""
-    return _added(
-        connection,
-        "INSERT INTO pos.keys (kid, public_key, role, seller, terminal, epoch, not_before, not_after)"
-        " VALUES (:kid, :public_key, :role, :seller, :terminal, :epoch, :not_before, :not_after)"
-        " ON CONFLICT DO NOTHING RETURNING kid",
-        {
-            "kid": key.kid, "public_key": key.public_key, "role": key.role.value, "seller": key.seller,
-            "terminal": key.terminal, "epoch": key.epoch, "not_before": key.not_before, "not_after": key.not_after,
-        },
-    )  # fmt: skip
-
-
-def revoke_key(connection: Connection, kid: bytes, now: datetime) -> bool:
-    """Record since when a key is not to be trusted; False when there is no such key or it was revoked already."""
-    sql = "UPDATE pos.keys SET revoked_at = :now WHERE kid = :kid AND revoked_at IS NULL RETURNING kid"
-    return _added(connection, sql, {"kid": kid, "now": now})
-
-
-def latest_key_list(connection: Connection) -> tuple[int, str] | None:
-    """Answer version and text of the published key list; None before the first."""
-    row = connection.execute(text("SELECT version, signed FROM pos.key_lists ORDER BY version DESC LIMIT 1")).first()
-    return None if row is None else (row.version, row.signed)
-
-
-def add_key_list(connection: Connection, version: int, issued_at: datetime, signed: str) -> None:
-    """Publish a new key list."""
-    connection.execute(
-        text("INSERT INTO pos.key_lists (version, issued_at, signed) VALUES (:version, :issued_at, :signed)"),
-        {"version": version, "issued_at": issued_at, "signed": signed},
-    )
 
 
 def _added(connection: Connection, sql: str, values: Mapping[str, Any]) -> bool:

@@ -91,9 +91,9 @@ async def find_sellers(connection: Any, *, tins: Iterable[str] = (), numbers: It
     ]
 
 
-async def find_keys(connection: Any) -> list[Key]:
-    """Answer every published key."""
-    return keys_of(await connection.fetch("SELECT * FROM pos.keys ORDER BY kid"))
+async def find_published_keys(connection: Any, kids: Iterable[bytes]) -> list[Key]:
+    """Answer the published ones of these keys."""
+    return keys_of(await connection.fetch("SELECT * FROM pos.keys WHERE kid = ANY($1::bytea[])", list(kids)))
 
 
 async def find_gateway_keys(connection: Any) -> list[Key]:
@@ -121,6 +121,12 @@ def keys_of(rows: Iterable[Any]) -> list[Key]:
 async def find_key_list(connection: Any) -> str | None:
     """Answer the published key list."""
     signed = await connection.fetchval("SELECT signed FROM pos.key_lists ORDER BY version DESC LIMIT 1")
+    return None if signed is None else str(signed)
+
+
+async def find_key_shard(connection: Any, prefix: str) -> str | None:
+    """Answer the published shard of a prefix."""
+    signed = await connection.fetchval("SELECT signed FROM pos.key_shards WHERE prefix = $1", prefix)
     return None if signed is None else str(signed)
 
 

@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from receipts.keys import keyring_of, read_key_list
+from receipts.key_list import read_key_list
+from receipts.keys import keyring_of
 from receipts.qr import encode_text
 from receipts.verification import verify_text
 from runtime.database import Database, Role

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from barimt.open_authority import open_authority
-from receipts.keys import keyring_of, read_key_list
+from receipts.key_list import read_key_list
+from receipts.keys import keyring_of
 from receipts.qr import encode_text
 from receipts.verification import AskTheCentre, verify_text
 from runtime.data_dir import DataDir

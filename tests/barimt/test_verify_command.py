@@ -12,14 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from barimt.cli import main
 from receipts.chain import ChainKey, Draft, advance, first_head
 from receipts.document import Document
-from receipts.keys import Key, KeyRole, Signer, key_as_json, sign_key_list
+from receipts.key_list import sign_key_list, sign_shard
+from receipts.keys import Key, KeyRole, Signer, key_as_json
 from receipts.qr import encode_text
 from receipts.qr_image import qr_png
 from receipts.receipt import Nature
 from tests.changing import replace
 
 NOW = datetime(2017, 3, 1, 4, tzinfo=UTC)
-ROOT, GATEWAY = (Ed25519PrivateKey.from_private_bytes(letter * 32) for letter in (b"r", b"g"))
+ROOT, GATEWAY, TILL = (Ed25519PrivateKey.from_private_bytes(letter * 32) for letter in (b"r", b"g", b"t"))
 Verify = Callable[..., tuple[int, str, str]]
 
 
@@ -30,8 +31,13 @@ def key(private: Ed25519PrivateKey, role: KeyRole) -> Key:
 KEYS = [key(ROOT, KeyRole.ROOT), key(GATEWAY, KeyRole.GATEWAY)]
 
 
-def two_links() -> tuple[tuple[str, bytes], tuple[str, bytes]]:
-    chain_key = ChainKey(Signer(GATEWAY), b"k" * 32)
+TILL_KEY = Key(TILL.public_key().public_bytes_raw(), KeyRole.TILL, NOW, NOW + timedelta(days=9), 37900846788, 10012619)
+PREFIX = TILL_KEY.kid.hex()[:2]
+SHARD = sign_shard([TILL_KEY], prefix=PREFIX, version=1, issued_at=NOW, root=ROOT)
+
+
+def two_links(signer: Signer | None = None) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
+    chain_key = ChainKey(signer or Signer(GATEWAY), b"k" * 32)
     head = first_head(seller=37900846788, terminal=10012619, enrolment=b"x", enrolled_at=NOW)
     draft = Draft(Nature.SALE, business=False, lottery=True, branch=1, total_mongo=110_000, vat_mongo=10_000,
                   document=Document(reference="a"))  # fmt: skip
@@ -41,6 +47,7 @@ def two_links() -> tuple[tuple[str, bytes], tuple[str, bytes]]:
 
 
 FIRST, SECOND = two_links()
+BY_TILL, _ = two_links(Signer(TILL, by_till=True))
 
 
 def write_keys(path: Path, keys: list[Key], root: Ed25519PrivateKey = ROOT) -> Path:
@@ -97,6 +104,35 @@ class TestGenuine:
 
     def test_trusts_the_pinned_root(self, verify: Verify) -> None:
         assert verify(FIRST[0], "--root", KEYS[0].kid.hex())[0] == 0
+
+
+class TestTill:
+    def test_is_verified_by_a_key_file_with_its_shard(self, verify: Verify, tmp_path: Path, keys: Path) -> None:
+        path = tmp_path / "k.json"
+        path.write_text(json.dumps(json.loads(keys.read_bytes()) | {"shards": {PREFIX: SHARD}}))
+        assert verify(BY_TILL[0], keys=path)[0] == 0
+
+    def test_is_verified_by_a_shard_beside_the_key_file(self, verify: Verify, tmp_path: Path) -> None:
+        path = tmp_path / "shard.json"
+        path.write_text(json.dumps({"prefix": PREFIX, "keys": [key_as_json(TILL_KEY)], "signed": SHARD}))
+        code, said, _ = verify(BY_TILL[0], "--shard", str(path))
+        assert (code, "Genuine" in said) == (0, True)
+
+    def test_whose_shard_is_missing_is_told_where_it_is(self, verify: Verify, tmp_path: Path, keys: Path) -> None:
+        code, said, _ = verify(BY_TILL[0])
+        assert (code, f"/v1/keys/tills/{PREFIX}" in said) == (1, True)
+        empty = sign_shard([], prefix=PREFIX, version=1, issued_at=NOW, root=ROOT)
+        path = tmp_path / "k.json"
+        path.write_text(json.dumps(json.loads(keys.read_bytes()) | {"shards": {PREFIX: empty}}))
+        code, said, _ = verify(BY_TILL[0], keys=path)
+        assert (code, "fetch it again" in said) == (1, True)
+
+    def test_is_not_believed_by_a_shard_of_somebody_else(self, verify: Verify, tmp_path: Path) -> None:
+        forged = sign_shard([TILL_KEY], prefix=PREFIX, version=1, issued_at=NOW, root=TILL)
+        path = tmp_path / "shard.json"
+        path.write_text(json.dumps({"prefix": PREFIX, "keys": [key_as_json(TILL_KEY)], "signed": forged}))
+        code, _, said = verify(BY_TILL[0], "--shard", str(path))
+        assert (code, "signature" in said) == (2, True)
 
 
 class TestNotGenuine:

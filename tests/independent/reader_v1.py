@@ -116,25 +116,45 @@ def read_entry(entry: dict[str, Any]) -> tuple[bytes, Key]:
     )
 
 
-def take_apart(published: dict[str, Any] | str, pinned: bytes | None) -> Keys:
-    """Read the list; what is malformed may raise any error of Python's."""
-    if isinstance(published, str):
-        must(len(published.encode()) <= 16 * 2**20, "too long")
-        published = json.loads(published, object_pairs_hook=unique)
-    must(isinstance(published, dict) and set(published) == {"keys", "signed"}, "not the two members of a key list")
-    header, body, seal = published["signed"].split(".")  # type: ignore[index]
-    must(from_base64url(header) == b'{"alg":"Ed25519","typ":"barimt-keys+jwt"}', "another header")
+def read_jws(text: str, typ: str, members: set[str]) -> tuple[dict[str, Any], list[tuple[bytes, Key]]]:
+    """Take one compact JWS apart: its body and the entries in it. Whose signature it bears is looked at afterwards."""
+    must(len(text) <= 16 * 2**20, "too long")
+    header, body, _ = text.split(".")
+    must(from_base64url(header) == b'{"alg":"Ed25519","typ":"%s"}' % typ.encode(), "another header")
     content = json.loads(from_base64url(body), object_pairs_hook=unique)
-    must(set(content) == {"issued_at", "version", "keys"} and type(content["version"]) is int, "another body")
-    must(seconds_of(content["issued_at"]) is not None, "no such time")
+    must(set(content) == members | {"issued_at", "version", "keys"}, "other members in the body")
+    must(type(content["version"]) is int and seconds_of(content["issued_at"]) is not None, "no such version or time")
     entries = [read_entry(entry) for entry in content["keys"]]
-    roots = [key.public for kid, key in entries if key.role == "root" and not key.revoked and pinned in {None, kid}]
-    signature = from_base64url(seal)
-    must(any(signature_holds(root, signature, f"{header}.{body}".encode()) for root in roots), "no root has signed it")
     must(all(one < other for (one, _), (other, _) in pairwise(entries)), "the kids do not ascend")
+    return content, entries
+
+
+def must_be_signed(text: str, roots: list[bytes]) -> None:
+    """Refuse what none of the roots has signed."""
+    signed, _, seal = text.rpartition(".")
+    signature = from_base64url(seal)
+    must(any(signature_holds(root, signature, signed.encode()) for root in roots), "no root has signed it")
+
+
+def take_apart(published: dict[str, Any] | str, pinned: bytes | None) -> Keys:
+    """Read a key file; what is malformed may raise any error of Python's."""
+    if isinstance(published, str):
+        published = json.loads(published, object_pairs_hook=unique)
+    must(isinstance(published, dict) and set(published) - {"shards"} == {"keys", "signed"}, "not the members of a file")
+    content, head = read_jws(published["signed"], "barimt-keys+jwt", set())  # type: ignore[index]
+    must(all(key.role != "till" for _, key in head), "a till key in the head")
+    roots = [key.public for kid, key in head if key.role == "root" and not key.revoked and pinned in {None, kid}]
+    must_be_signed(published["signed"], roots)  # type: ignore[index]
     shown, signed = (json.dumps(keys, sort_keys=True) for keys in (published["keys"], content["keys"]))  # type: ignore[index]
     must(shown == signed, "the keys shown are not the keys signed")
-    return dict(entries)
+    keys = dict(head)
+    for prefix, text in published.get("shards", {}).items():  # type: ignore[union-attr]
+        content, shard = read_jws(text, "barimt-till-keys+jwt", {"prefix"})
+        must(content["prefix"] == prefix and re.fullmatch("[0-9a-f]{2}", prefix), "a shard under another prefix")
+        must(all(key.role == "till" and kid.hex().startswith(prefix) for kid, key in shard), "a key of elsewhere")
+        must_be_signed(text, roots)
+        keys |= dict(shard)
+    return keys
 
 
 def read_key_list(published: dict[str, Any] | str, pinned: bytes | None = None) -> Keys:

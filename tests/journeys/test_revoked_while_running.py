@@ -13,7 +13,8 @@ import pytest
 from barimt.demo.till_client import TillClient
 from barimt.follow_keys import FOLLOW_S
 from barimt.open_authority import revoke_published_key, rotate_gateway_key
-from receipts.keys import keyring_of, read_key_list
+from receipts.key_list import read_key_list
+from receipts.keys import keyring_of
 from receipts.verification import AskTheCentre, verify_text
 from runtime.database import Role
 from runtime.settings import Settings
@@ -34,7 +35,7 @@ def process(open_dir: Path) -> ServeProcess:
 def rotate(centre: Centre, settings: Settings) -> str:
     """Rotate as `barimt keys rotate` does, and answer the new kid."""
     with centre.database.transaction(Role.JOBS) as connection:
-        key, _, _ = rotate_gateway_key(connection, centre.clock, settings=settings)
+        key, _ = rotate_gateway_key(connection, centre.clock, settings=settings)
     return key.kid.hex()
 
 

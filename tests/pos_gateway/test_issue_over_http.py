@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from kernel.money import MONGO_MAX
-from receipts.keys import keyring_of, read_key_list
+from receipts.key_list import read_key_list
+from receipts.keys import keyring_of
 from receipts.verification import verify_text
 from tests.serving import OPENED_AT, Centre, created, faults, part, refused
 

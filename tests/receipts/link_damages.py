@@ -1,5 +1,6 @@
 """Damages to links, chains and keys, each with the one invariant that it breaks and the places that are to be named."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -278,14 +279,49 @@ def list_forged(by: Insider) -> Places:
 @damage("key_list")
 def list_removed(by: Insider) -> Places:
     by.run("DELETE FROM pos.key_lists")
-    kids = by.connection.execute(text("SELECT encode(kid, 'hex') FROM pos.keys ORDER BY kid"))
-    return tuple(kids.scalars())
+    kids = by.connection.execute(text("SELECT encode(kid, 'hex') FROM pos.keys WHERE role <> 'till' ORDER BY kid"))
+    prefix = till_kid(by)[:2]
+    return (*kids.scalars(), f"{prefix}: key_shard_signature at /shards/{prefix}")
+
+
+@damage("key_list")
+def till_key_prolonged(by: Insider) -> Places:
+    by.run("UPDATE pos.keys SET not_after = not_after + interval '1 day' WHERE role = 'till'")
+    return till_kid(by)
+
+
+@damage("key_list")
+def till_key_slipped_in(by: Insider) -> Places:
+    by.run(
+        "INSERT INTO pos.keys SELECT substr(sha256(:key), 1, 8), :key, role, seller, terminal, epoch, not_before,"
+        " not_after, revoked_at FROM pos.keys WHERE role = 'till'",
+        key=bytes(32),
+    )
+    return hashlib.sha256(bytes(32)).hexdigest()[:16]
+
+
+@damage("key_list")
+def shard_forged(by: Insider) -> Places:
+    by.run("UPDATE pos.key_shards SET signed = overlay(signed PLACING '____' FROM length(signed) - 8)")
+    prefix = till_kid(by)[:2]
+    return f"{prefix}: key_shard_signature at /shards/{prefix}"
+
+
+@damage("key_list")
+def shard_removed(by: Insider) -> Places:
+    by.run("DELETE FROM pos.key_shards")
+    return till_kid(by)
 
 
 @damage("key_ids")
 def kid_edited(by: Insider) -> Places:
     by.run("UPDATE pos.keys SET kid = '\\x0102030405060708' WHERE role = 'root'")
     return "0102030405060708"
+
+
+def till_kid(by: Insider) -> str:
+    """The kid of the till."""
+    return by.at.till.key.signer.kid.hex()
 
 
 def links_of_other(by: Insider) -> tuple[str, str]:

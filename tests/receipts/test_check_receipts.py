@@ -141,6 +141,11 @@ class TestCheckReceipts:
             revoke_key(insider.connection, lambda: OPENED_AT + timedelta(seconds=1), kid=kid, root=ROOT)
         assert broken(insider.connection) == {}
 
+    def test_misses_a_revocation_that_the_shard_does_not_tell(self, insider: Insider) -> None:
+        kid = insider.at.till.key.signer.kid
+        insider.run("UPDATE pos.keys SET revoked_at = :at WHERE kid = :kid", kid=kid, at=OPENED_AT + timedelta(days=9))
+        assert broken(insider.connection) == {"key_list": (kid.hex(),)}
+
     def test_believes_no_revoked_key_for_what_was_stored_after(self, insider: Insider) -> None:
         kid = insider.at.world.chain_key(1, 1, 1).signer.kid
         revoke_key(insider.connection, lambda: OPENED_AT, kid=kid, root=ROOT)

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from receipts import qr
-from receipts.keys import Key, KeyRole, key_as_json, kid_of, sign_key_list
+from receipts.key_list import sign_key_list, sign_shard
+from receipts.keys import Key, KeyRole, key_as_json, kid_of
 
 SELLER, TERMINAL, TILL_TERMINAL = 37900846788, 10012619, 20000001
 LISTED_AT = datetime(2017, 2, 28, 16, tzinfo=UTC)
@@ -37,7 +39,8 @@ ROOT = published("root", KeyRole.ROOT)
 GATEWAY = published("gateway", KeyRole.GATEWAY)
 OLD_GATEWAY = published("gateway of 2016", KeyRole.GATEWAY, 2016, 2017)
 TILL = published("till", KeyRole.TILL, seller=SELLER, terminal=TILL_TERMINAL, epoch=2)
-KEYS = [ROOT, GATEWAY, OLD_GATEWAY, TILL]
+KEYS = [ROOT, GATEWAY, OLD_GATEWAY]
+PREFIX = TILL.kid.hex()[:2]
 REVOKED = published("gateway", KeyRole.GATEWAY, revoked_at=datetime(2017, 6, 1, tzinfo=UTC))
 
 
@@ -57,7 +60,7 @@ def key_vectors() -> dict[str, Any]:
     good = list_of(KEYS)
     header, body, signature = good.split(".")
     entries = [key_as_json(key) for key in sorted(KEYS, key=lambda key: key.kid)]
-    till = key_as_json(TILL)
+    old = key_as_json(OLD_GATEWAY)
     lists = [
         ("published", good, None, "accepted"),
         ("published, the root pinned", good, ROOT.kid, "accepted"),
@@ -80,17 +83,17 @@ def key_vectors() -> dict[str, Any]:
         ("keys out of order", jws({"keys": entries[::-1]}), None, "form"),
         ("a key twice", jws({"keys": [entries[0], *entries]}), None, "form"),
         ("a kid of another key", jws({"keys": [{**entries[0], "kid": kid("stranger").hex()}]}), None, "form"),
-        ("a till key without a terminal", jws({"keys": [_without(till, "terminal")]}), None, "form"),
+        ("a till key", list_of([*KEYS, TILL]), None, "form"),
+        ("a shard", shard_of([TILL]), None, "form"),
         ("a gateway key with a seller", jws({"keys": [{**key_as_json(GATEWAY), "seller": "037900846788"}]}), None,
          "form"),
-        ("a seller number of eleven digits", jws({"keys": [{**till, "seller": "37900846788"}]}), None, "form"),
-        ("a time that ends in Z", jws({"keys": [{**till, "not_before": "2017-01-01T00:00:00Z"}]}), None, "form"),
-        ("an epoch in words", jws({"keys": [{**till, "epoch": "2"}]}), None, "form"),
-        ("an epoch with a point", jws({"keys": [{**till, "epoch": 2.0}]}), None, "form"),
-        ("a public key of 31 bytes", jws({"keys": [{**till, "public_key": _b64(bytes(31))}]}), None, "form"),
-        ("an unknown role", jws({"keys": [{**till, "role": "king"}]}), None, "form"),
-        ("a field too many", jws({"keys": [{**till, "colour": "blue"}]}), None, "form"),
-        ("a field too few", jws({"keys": [_without(till, "revoked_at")]}), None, "form"),
+        ("a time that ends in Z", jws({"keys": [{**old, "not_before": "2017-01-01T00:00:00Z"}]}), None, "form"),
+        ("an epoch in words", jws({"keys": [{**old, "epoch": "2"}]}), None, "form"),
+        ("an epoch with a point", jws({"keys": [{**old, "epoch": 2.0}]}), None, "form"),
+        ("a public key of 31 bytes", jws({"keys": [{**old, "public_key": _b64(bytes(31))}]}), None, "form"),
+        ("an unknown role", jws({"keys": [{**old, "role": "king"}]}), None, "form"),
+        ("a field too many", jws({"keys": [{**old, "colour": "blue"}]}), None, "form"),
+        ("a field too few", jws({"keys": [_without(old, "revoked_at")]}), None, "form"),
     ]  # fmt: skip
     return {
         "private_keys": {name: seed_of(name).hex() for name in PRIVATE},
@@ -101,12 +104,76 @@ def key_vectors() -> dict[str, Any]:
             {"name": name, "root_kid": None if pinned is None else pinned.hex(), "verdict": verdict, "signed": text}
             for name, text, pinned, verdict in lists
         ],
+        "shards": [
+            {"name": name, "prefix": prefix, "head": head, "verdict": verdict, "signed": text}
+            for name, prefix, head, text, verdict in _shards()
+        ],
     }
+
+
+def _shards() -> list[tuple[str, str, str, str, str]]:
+    """Name, prefix, the accepted head beside it, text, verdict."""
+    good = shard_of([TILL])
+    header, body, signature = good.split(".")
+    till, head = key_as_json(TILL), "published"
+    revoked = published("till", KeyRole.TILL, seller=SELLER, terminal=TILL_TERMINAL, epoch=2, revoked_at=LISTED_AT)
+    other = "00" if PREFIX != "00" else "01"
+    two = _tills_of_one_prefix()
+    return [
+        ("published", PREFIX, head, good, "accepted"),
+        ("a revoked till key", PREFIX, head, shard_of([revoked]), "accepted"),
+        ("no key", PREFIX, head, shard_of([]), "accepted"),
+        ("by the second of two roots", PREFIX, "signed by the second of two roots", shard_of([TILL], "second root"),
+         "accepted"),
+        ("two keys", two[0].kid.hex()[:2], head, shard_of(two, prefix=two[0].kid.hex()[:2]), "accepted"),
+        ("by a root that the head does not name", PREFIX, head, shard_of([TILL], "second root"), "signature"),
+        ("by a gateway key", PREFIX, head, shard_of([TILL], "gateway"), "signature"),
+        ("by the till itself", PREFIX, head, shard_of([TILL], "till"), "signature"),
+        ("a body that was not signed", PREFIX, head,
+         f"{header}.{_b64(_unb64(body).replace(b'2027', b'2037'))}.{signature}", "signature"),
+        ("no signature", PREFIX, head, f"{header}.{body}.", "signature"),
+        ("under another prefix", other, head, good, "form"),
+        ("a key of another prefix", other, head, shard_of([TILL], prefix=other), "form"),
+        ("a gateway key", GATEWAY.kid.hex()[:2], head, shard_of([GATEWAY], prefix=GATEWAY.kid.hex()[:2]), "form"),
+        ("a head", PREFIX, head, list_of(KEYS), "form"),
+        ("the header of a head", PREFIX, head, shard_jws([till], "barimt-keys+jwt"), "form"),
+        ("keys out of order", two[0].kid.hex()[:2], head,
+         shard_jws([key_as_json(key) for key in reversed(two)], prefix=two[0].kid.hex()[:2]), "form"),
+        ("a till key without a terminal", PREFIX, head, shard_jws([_without(till, "terminal")]), "form"),
+        ("a till key without a seller", PREFIX, head, shard_jws([_without(till, "seller")]), "form"),
+        ("a seller number of eleven digits", PREFIX, head, shard_jws([{**till, "seller": "37900846788"}]), "form"),
+        ("a terminal of seven digits", PREFIX, head, shard_jws([{**till, "terminal": "0000001"}]), "form"),
+        ("no prefix", PREFIX, head, jws({"keys": [till]}, {"alg": "Ed25519", "typ": "barimt-till-keys+jwt"}), "form"),
+    ]  # fmt: skip
+
+
+def _tills_of_one_prefix() -> list[Key]:
+    """The first two tills, named by a number, whose kids begin with the same two digits."""
+    found: dict[str, Key] = {}
+    for number in itertools.count():
+        private = Ed25519PrivateKey.from_private_bytes(seed_of(f"till {number}"))
+        key = Key(
+            private.public_key().public_bytes_raw(), KeyRole.TILL, TILL.not_before, TILL.not_after, SELLER, number
+        )
+        before = found.setdefault(key.kid.hex()[:2], key)
+        if before is not key:
+            return sorted((before, key), key=lambda key: key.kid)
+    raise AssertionError
 
 
 def list_of(keys: list[Key], by: str = "root") -> str:
     """A published list."""
     return sign_key_list(keys, version=1, issued_at=LISTED_AT, root=PRIVATE[by])
+
+
+def shard_of(keys: list[Key], by: str = "root", prefix: str = PREFIX) -> str:
+    """A published shard."""
+    return sign_shard(keys, prefix=prefix, version=1, issued_at=LISTED_AT, root=PRIVATE[by])
+
+
+def shard_jws(entries: list[Any], typ: str = "barimt-till-keys+jwt", prefix: str = PREFIX) -> str:
+    """A shard of any entries with a good signature by the root."""
+    return jws({"prefix": prefix, "keys": entries}, {"alg": "Ed25519", "typ": typ})
 
 
 def jws(content: dict[str, Any], header: dict[str, str] | None = None) -> str:

@@ -18,7 +18,8 @@ from kernel.refusal import Malformed
 from receipts import base45, qr
 from receipts.document import decode_document, encode_document
 from receipts.ids import ReceiptId
-from receipts.keys import keyring_of, read_key_list, turnover_key
+from receipts.key_list import read_key_list, read_shard
+from receipts.keys import Key, keyring_of, turnover_key
 from receipts.verification import NotGenuine, verify_receipt
 from tests.vectors.generate import FILES, FOLDER, content
 from tests.vectors.values import content_of
@@ -60,10 +61,22 @@ def octets(text: str | None) -> bytes | None:
     return None if text is None else bytes.fromhex(text)
 
 
+def tills_of(head: list[Key], prefix: str, signed: str) -> list[Key]:
+    return read_shard(signed, prefix=prefix, head=head)
+
+
 reader = load_reader()
 LISTS = {one["name"]: one["signed"] for one in rows("keys.json")["lists"] if one["verdict"] == "accepted"}
-PROJECT = {name: keyring_of(read_key_list(signed)) for name, signed in LISTS.items()}
-INDEPENDENT = {name: reader.read_key_list(published(signed)) for name, signed in LISTS.items()}
+SHARDS = rows("keys.json")["shards"]
+TILLS = {one["head"]: {one["prefix"]: one["signed"]} for one in reversed(SHARDS) if one["verdict"] == "accepted"}
+PROJECT = {
+    name: keyring_of([*head, *(key for at in TILLS.get(name, {}).items() for key in tills_of(head, *at))])
+    for name, signed in LISTS.items()
+    for head in [read_key_list(signed)]
+}
+INDEPENDENT = {
+    name: reader.read_key_list(published(signed) | {"shards": TILLS.get(name, {})}) for name, signed in LISTS.items()
+}
 CHAINS = rows("chains.json")
 GENUINE = [*rows("receipts.json"), *(link for chain in CHAINS for link in chain["links"])]
 
@@ -152,6 +165,20 @@ class TestKeys:
         assert refused.value.faults[0].code == f"key_list_{one['verdict']}"
         with pytest.raises(reader.UnusableKeyList):
             reader.read_key_list(published(one["signed"]), pinned)
+
+    @pytest.mark.parametrize("one", SHARDS, ids=by_name)
+    def test_shards_get_their_verdict_from_both_readers(self, one: dict[str, Any]) -> None:
+        head = LISTS[one["head"]]
+        file = published(head) | {"shards": {one["prefix"]: one["signed"]}}
+        if one["verdict"] == "accepted":
+            kids = {key.kid for key in read_shard(one["signed"], prefix=one["prefix"], head=read_key_list(head))}
+            assert set(reader.read_key_list(file)) - set(reader.read_key_list(published(head))) == kids
+            return
+        with pytest.raises(Malformed) as refused:
+            read_shard(one["signed"], prefix=one["prefix"], head=read_key_list(head))
+        assert refused.value.faults[0].code == f"key_shard_{one['verdict']}"
+        with pytest.raises(reader.UnusableKeyList):
+            reader.read_key_list(file)
 
 
 class TestDocuments:

@@ -52,6 +52,18 @@ def connect_reader(path: Path, *, vfs: str | None = None) -> apsw.Connection:
     return connection
 
 
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Say `QueueUnusable` where SQLite finds that the file is no longer a database."""
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise QueueUnusable(
+            f"The queue {path} is damaged ({error}). Keep the file: what it holds may be saved. Replace the till:"
+            " barimt till replace"
+        ) from error
+
+
 def checkpoint(connection: apsw.Connection) -> None:
     """Move what is committed from the log into the database, without making anybody wait."""
     with contextlib.suppress(apsw.BusyError, apsw.LockedError):

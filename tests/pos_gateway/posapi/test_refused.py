@@ -1,6 +1,7 @@
 """What would make a wrong tax document is refused, with every fault at once by its place: one test a refusal."""
 
 import json
+import time
 from datetime import date
 from typing import Any
 
@@ -145,6 +146,16 @@ class TestRefusals:
     def test_too_many_items(self) -> None:
         found = refused(plain(*[1] * 501))
         assert ("too_long", "receipts[0].items", "≤ 500") in found
+
+    def test_too_many_items_in_all(self) -> None:
+        free = {"taxType": "NO_VAT", "totalAmount": 300, "items": [FREE | {"totalAmount": 1}] * 300}
+        found = refused(two(free | {"taxType": "VAT_ABLE"}, free))
+        assert ("too_long", "receipts[1].items", "≤ 200") in found
+
+    def test_a_flood_is_looked_at_only_so_far(self) -> None:
+        began = time.process_time()
+        assert len(refused({"receipts": [{"items": [{}] * 500}] * 100})) == 100
+        assert time.process_time() - began < 0.5
 
     def test_no_more_faults_than_anybody_reads(self) -> None:
         assert len(refused(plain(*[1] * 400) | {"receipts": [{"items": [{}] * 400}]})) == 100

@@ -16,7 +16,7 @@ from pos_gateway.till.states import TillState
 from pos_gateway.till.upload_receipts import LINGER_S, POLL_S, Uploader, kept_link
 from runtime.clock import real_now
 from tests.pos_gateway.till.stage_centre import StageCentre, on_stage
-from tests.pos_gateway.till.tilling import Activations, Hands, sale
+from tests.pos_gateway.till.tilling import Activations, Hands, sale, sell
 
 PROBLEM = {"code": "unauthenticated", "detail": "who?"}
 
@@ -42,16 +42,16 @@ def the(till: Installation, seat: Seat) -> Seat:
     return next(one for one in till.seats if one.chain == seat.chain)
 
 
-async def sell(till: Installation, seat: Seat, count: int = 1, consumer_no: int | None = None) -> None:
+async def sell_some(till: Installation, seat: Seat, count: int = 1, consumer_no: int | None = None) -> None:
     for _ in range(count):
-        await till.issue(seat, sale(consumer_no=consumer_no))
+        await sell(till, seat, sale(consumer_no=consumer_no))
 
 
 class TestStep:
     async def test_uploads_in_order_and_once(
         self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre
     ) -> None:
-        await sell(till, seat, 5)
+        await sell_some(till, seat, 5)
         assert state(uploader, till, seat) is TillState.OFFLINE
         assert await uploader.step() == POLL_S
         assert (centre.counter, till.backlog(seat).count) == (6, 0)
@@ -78,7 +78,7 @@ class TestStep:
         self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre, hands: Hands
     ) -> None:
         await uploader.step()
-        uploader.issued(await till.issue(seat, sale()))
+        uploader.issued(await sell(till, seat, sale()))
         assert await uploader.step() == LINGER_S
         hands.forward(seconds=LINGER_S)
         await uploader.step()
@@ -87,7 +87,7 @@ class TestStep:
     async def test_goes_on_in_bounded_batches(
         self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre
     ) -> None:
-        await sell(till, seat, 599)
+        await sell_some(till, seat, 599)
         assert await uploader.step() == 0
         assert (centre.counter, state(uploader, till, seat)) == (250, TillState.CATCHING_UP)
         await uploader.step()
@@ -98,7 +98,7 @@ class TestStep:
     async def test_goes_on_where_it_was_broken_off(
         self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre, hands: Hands
     ) -> None:
-        await sell(till, seat, 299)
+        await sell_some(till, seat, 299)
         centre.breaks_after = 7
         assert await uploader.step() == pytest.approx(0.75)
         assert (centre.counter, till.backlog(seat).count) == (7, 293)
@@ -116,7 +116,7 @@ class TestStep:
     async def test_sends_again_what_got_no_verdict(
         self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre, hands: Hands
     ) -> None:
-        await sell(till, seat, 3)
+        await sell_some(till, seat, 3)
         centre.breaks_after = 0
         await uploader.step()
         lines = await till.waiting(seat, lines_max=2, bytes_max=10**6)
@@ -169,7 +169,7 @@ class TestAway:
     ) -> None:
         centre.gone = True
         wait = await uploader.step()
-        uploader.issued(await till.issue(seat, sale()))
+        uploader.issued(await sell(till, seat, sale()))
         assert await uploader.step() == wait
 
     async def test_is_away_for_all_seats_at_once(
@@ -265,12 +265,12 @@ class TestTokens:
         centre.answers["/v1/oauth/token"] = JSONResponse({"error": "invalid_client"}, status_code=401)
         await uploader.step()
         with pytest.raises(SuspendedByCentre):
-            await till.issue(seat, sale())
+            await sell(till, seat, sale())
         centre.answers.clear()
         hands.forward(seconds=1)
         await uploader.step()
         assert state(uploader, till, seat) is TillState.ONLINE
-        await till.issue(the(till, seat), sale())
+        await sell(till, the(till, seat), sale())
 
 
 class TestFork:
@@ -282,7 +282,7 @@ class TestFork:
         await uploader.send_now(within_s=5)
         assert state(uploader, till, seat) is TillState.SUSPENDED
         with pytest.raises(SuspendedForFork):
-            await till.issue(seat, sale())
+            await sell(till, seat, sale())
         assert [notice.code for notice in till.notices()] == ["suspended_fork"]
         assert "2 links" in till.notices()[0].detail
 
@@ -298,7 +298,7 @@ class TestFork:
         self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre
     ) -> None:
         await uploader.step()
-        await sell(till, seat, 3)
+        await sell_some(till, seat, 3)
         centre.links.append(b"x" * 32)  # what the till has forgotten
         await uploader.send_now(within_s=5)
         assert (centre.counter, len(centre.forks), till.backlog(seat).count) == (2, 3, 0)
@@ -315,7 +315,7 @@ class TestSuspension:
         await uploader.step()
         assert state(uploader, till, seat) is TillState.SUSPENDED
         with pytest.raises(SuspendedByCentre):
-            await till.issue(seat, sale())
+            await sell(till, seat, sale())
         assert till.backlog(seat).count == 0, "it uploads all the same"
         centre.standing = {}
         hands.forward(seconds=POLL_S)
@@ -339,7 +339,7 @@ class TestSuspension:
     async def test_a_line_that_is_refused_stays_and_is_told(
         self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre
     ) -> None:
-        await sell(till, seat, 3)
+        await sell_some(till, seat, 3)
         centre.refuses[2] = (400, "document_form")
         await uploader.step()
         error = uploader.link_of(seat).error
@@ -364,7 +364,7 @@ class TestEasy:
         keeping = asyncio.create_task(uploader.keep_uploading())
         for easy in (True, False):
             centre.easy = easy
-            issued = await till.issue(seat, sale(consumer_no=10038071))
+            issued = await sell(till, seat, sale(consumer_no=10038071))
             assert await uploader.easy(issued) is easy
         keeping.cancel()
         assert centre.consumers == ["10038071", "10038071"]
@@ -374,7 +374,7 @@ class TestEasy:
     ) -> None:
         keeping = asyncio.create_task(uploader.keep_uploading())
         centre.silent = True
-        issued = await till.issue(seat, sale(consumer_no=10038071))
+        issued = await sell(till, seat, sale(consumer_no=10038071))
         assert await uploader.easy(issued, within_s=0.05) is False
         keeping.cancel()
 
@@ -383,14 +383,14 @@ class TestEasy:
     ) -> None:
         centre.gone = True
         await uploader.step()
-        issued = await till.issue(seat, sale(consumer_no=10038071))
+        issued = await sell(till, seat, sale(consumer_no=10038071))
         assert await asyncio.wait_for(uploader.easy(issued, within_s=60), 1) is False
 
     async def test_is_false_at_once_where_the_centre_goes_away_meanwhile(
         self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre
     ) -> None:
         centre.gone = True
-        issued = await till.issue(seat, sale(consumer_no=10038071))
+        issued = await sell(till, seat, sale(consumer_no=10038071))
         waiting = asyncio.create_task(uploader.easy(issued, within_s=60))
         await asyncio.sleep(0)
         await uploader.step()

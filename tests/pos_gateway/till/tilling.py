@@ -10,12 +10,16 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kernel.canonical import canonical_json
-from pos_gateway.till.seat import Activated
+from kernel.clock import business_date
+from pos_gateway.till.installation import Installation, SentBody
+from pos_gateway.till.outcomes import Issued
+from pos_gateway.till.seat import Activated, Seat
 from receipts.document import Line
 from receipts.ids import ReceiptId
 from receipts.keys import Key, KeyRole, key_as_json
 from receipts.receipt import Nature, TaxType
-from receipts.submission import Payment, StatedPart, Submission
+from receipts.rules import rules_on
+from receipts.submission import Payment, StatedPart, Submission, price
 
 OPENED_AT = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 """09:00 in Ulaanbaatar."""
@@ -89,6 +93,17 @@ class Activations:
             "vat_payer": True,
         }
         return Activated(answer | changes, signing, client)
+
+
+async def sell(till: Installation, seat: Seat, submission: Submission | None = None, **sent: Any) -> Issued:
+    """Issue a sale of the shop's, or another submission."""
+    submission = submission or sale()
+    day = business_date(till.clock())
+    merchants = {tin: merchant for tin in {part.seller_tin for part in submission.parts}
+                 if (merchant := till.merchant_of(tin)) is not None}  # fmt: skip
+    priced = price(submission, merchants, rules=rules_on(day), day=day)
+    invoice = sent.pop("invoice", submission.nature is Nature.INVOICE)
+    return await till.issue(seat, submission, priced, invoice=invoice, body=SentBody(**sent))
 
 
 def b64(octets: bytes) -> str:

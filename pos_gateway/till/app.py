@@ -1,0 +1,129 @@
+"""The till's service: PosAPI's words over HTTP, for POS software on this machine, in the shop, or in a browser."""
+
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+from uvicorn import Config
+
+from kernel.refusal import Malformed, Refusal, Unavailable
+from pos_gateway.till.installation import Installation
+from pos_gateway.till.receipt_call import (
+    AfterIssue,
+    Alone,
+    BankAccountIds,
+    ReceiptCall,
+    json_response,
+    refusal_response,
+)
+from pos_gateway.till.watched_connections import watched_protocol
+from runtime.http_errors import AnswerBrokenOff
+from runtime.messages import Language, text
+
+PORT: Final = 7080
+RECEIPT: Final = "/rest/receipt"
+_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def make_app(
+    installation: Installation,
+    *,
+    after: AfterIssue | None = None,
+    bank_account_ids: BankAccountIds = lambda _tin: {},
+    routes: Sequence[BaseRoute] = (),
+    origins: Sequence[str] = ("*",),
+    lifespan: Lifespan[Starlette] | None = None,
+) -> ASGIApp:
+    """Answer the service of an open installation. `after` is told of every receipt (the uploader), `routes` are the
+    calls beside `/rest/receipt`, `origins` whose pages may call from a browser, "*" all.
+    """
+    call = ReceiptCall(installation, after or Alone(), bank_account_ids)
+    own = [Route(path, call, include_in_schema=False) for path in (RECEIPT, f"{RECEIPT}/")]
+    app = Starlette(
+        routes=[*own, *routes],
+        lifespan=lifespan,
+        exception_handlers={
+            HTTPException: _say_http,
+            Malformed: _say_no,
+            Refusal: _say_no,
+            Unavailable: _say_no,
+        },
+        middleware=[
+            Middleware(
+                CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST", "DELETE"], allow_headers=["*"],
+                allow_private_network=True,
+            ),
+            Middleware(Rim),
+        ],
+    )  # fmt: skip
+    app.router.redirect_slashes = False
+    return app
+
+
+def server_config(app: ASGIApp, *, host: str = "127.0.0.1", port: int = PORT) -> Config:
+    """Answer how uvicorn is to serve the till: with connections that tell whether an answer arrived."""
+    return Config(
+        app, host=host, port=port, http=watched_protocol(), loop="asyncio", ws="none", log_config=None,
+        access_log=False, server_header=False, timeout_keep_alive=75,
+    )  # fmt: skip
+
+
+class Rim:
+    """The outermost edge: whatever nobody foresaw is logged under a number and answered 400, because a receipt may have
+    been issued, and a 500 makes clients send the same again.
+    """
+
+    def __init__(self, app: ASGIApp, new_incident: Callable[[], str] = lambda: "i" + secrets.token_hex(8)) -> None:
+        self._app = app
+        self._new_incident = new_incident
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and answer for it when that fails."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def watch(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except ClientDisconnect:
+            if not begun:  # nobody reads it, and the server asks for an end
+                await Response(status_code=400)(scope, receive, send)
+        except Exception as exception:  # noqa: BLE001 - this is the rim
+            incident = self._new_incident()
+            structlog.get_logger().error("incident", incident=incident, exc_info=exception)
+            if begun:
+                raise AnswerBrokenOff(incident) from None
+            await json_response(400, _said("internal", incident=incident))(scope, receive, send)
+
+
+async def _say_no(_request: Request, exception: Exception) -> Response:
+    assert isinstance(exception, Malformed | Refusal | Unavailable)
+    return refusal_response(exception)
+
+
+async def _say_http(_request: Request, exception: Exception) -> Response:
+    assert isinstance(exception, HTTPException)
+    code = _CODES.get(exception.status_code, "http_error")
+    return json_response(exception.status_code, _said(code), exception.headers)
+
+
+def _said(code: str, **values: str) -> bytes:
+    message = " ".join([text(code, language, **values) for language in Language])
+    said = {"status": "ERROR", "message": message, "faults": [{"code": code}]}
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
