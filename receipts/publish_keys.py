@@ -2,7 +2,7 @@
 or of a till's key its shard.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection
@@ -26,15 +26,19 @@ class RootKeyRevoked(Refusal):
     code = "root_key_revoked"
 
 
-def publish_keys(connection: Connection, clock: Clock, *, keys: Iterable[Key], root: Ed25519PrivateKey) -> str:
-    """Add root or gateway keys to the list and answer the head as signed now; when nothing changed, the one already
-    published.
+def publish_keys(connection: Connection, clock: Clock, *, keys: Collection[Key], root: Ed25519PrivateKey) -> str:
+    """Add keys, sign what names them, and answer the head; where nothing changed, as it was published before. A till
+    that is activated adds its key in another way (`receipts.activate_terminal`).
     """
+    tills = [key for key in keys if key.role is KeyRole.TILL]
     added = [publishing.add_key(connection, key) for key in keys if key.role is not KeyRole.TILL]
     published = publishing.latest_key_list(connection)
-    if published is not None and not any(added):
-        return published[1]
-    return _sign_head(connection, clock, root)
+    head = _sign_head(connection, clock, root) if published is None or any(added) else published[1]
+    for key in tills:
+        version, signed = shard_with(connection, clock, key=key, root=root)
+        if publishing.add_key(connection, key):
+            publishing.put_shard(connection, prefix_of(key.kid), version, clock(), signed)
+    return head
 
 
 def shard_with(connection: Connection, clock: Clock, *, key: Key, root: Ed25519PrivateKey) -> tuple[int, str]:
@@ -43,7 +47,8 @@ def shard_with(connection: Connection, clock: Clock, *, key: Key, root: Ed25519P
     """
     prefix = prefix_of(key.kid)
     publishing.lock_shard(connection, prefix)
-    return _sign_shard(connection, clock, prefix, [*publishing.list_shard_keys(connection, prefix), key], root)
+    others = [one for one in publishing.list_shard_keys(connection, prefix) if one.kid != key.kid]
+    return _sign_shard(connection, clock, prefix, [*others, key], root)
 
 
 def revoke_key(connection: Connection, clock: Clock, *, kid: bytes, root: Ed25519PrivateKey) -> None:

@@ -14,10 +14,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection
 
 from kernel.canonical import sha256
-from kernel.clock import Clock, Month, business_date
+from kernel.clock import Month, business_date
 from receipts import qr
 from receipts.chain import ChainKey, Draft, Head, Link, advance, first_head
 from receipts.chunk import Event, Successor
@@ -27,13 +26,11 @@ from receipts.document import Document, Line
 from receipts.enrol import NewSeller, NewTerminal, add_client, add_consumer, add_seller, add_terminal
 from receipts.follow_outbox import Followed, follow_outbox
 from receipts.issue_receipts import issue_receipts
-from receipts.key_list import prefix_of
 from receipts.keys import Key, KeyRole, Signer, turnover_key
 from receipts.orders import Issued, SaleOrder, VoidOrder
-from receipts.publish_keys import shard_with
 from receipts.receipt import Nature, TaxType, lottery_number
 from receipts.rules import rules_on
-from receipts.store import issuing, publishing
+from receipts.store import issuing
 from receipts.store.copying import copy_receipts
 from receipts.store.issuing import PostgresIssuing
 from receipts.stored import PartAmounts, StoredReceipt, stored_receipt
@@ -329,10 +326,3 @@ def _stated(part: PartOf, shop: Shop) -> StatedPart:
     product = {TaxType.VAT_FREE: "304", TaxType.VAT_ZERO: "501"}.get(part.tax_type)
     line = Line("Талх", "1", "ш", part.total_mongo, tax_product=product)
     return StatedPart((part.shop or shop).tin, part.tax_type, part.total_mongo, None, None, (line,))
-
-
-def publish_till_key(connection: Connection, clock: Clock, *, key: Key, root: Ed25519PrivateKey) -> None:
-    """Certify a till's key: store it, and the shard that names it."""
-    version, signed = shard_with(connection, clock, key=key, root=root)
-    assert publishing.add_key(connection, key)
-    publishing.put_shard(connection, prefix_of(key.kid), version, clock(), signed)

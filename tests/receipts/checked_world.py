@@ -22,7 +22,7 @@ from receipts.store import issuing
 from receipts.stored import PartAmounts, StoredReceipt, stored_receipt
 from runtime.database import Database, Role
 from tests.changing import replace
-from tests.factories import EPOCH, MASTER, OPENED_AT, PartOf, Shop, Till, World, open_world, publish_till_key
+from tests.factories import EPOCH, MASTER, OPENED_AT, PartOf, Shop, Till, World, open_world
 
 ROOT = Ed25519PrivateKey.from_private_bytes(b"r" * 32)
 ROOT_KEY = Key(ROOT.public_key().public_bytes_raw(), KeyRole.ROOT, OPENED_AT, OPENED_AT + timedelta(days=4000))
@@ -71,7 +71,6 @@ async def _make(database: Database) -> CheckedWorld:
         shop, other, till = world.add_shop(), _shop_with_long_tin(world), _till(world)
         with database.transaction(Role.OWNER) as connection:
             publish_keys(connection, world.clock, keys=[ROOT_KEY, *world.keyring.values()], root=ROOT)
-            publish_till_key(connection, world.clock, key=world.keyring[till.key.signer.kid], root=ROOT)
         world.add_shop(mode="till")  # a chain without a link
         first, second, third = (world.add_consumer() for _ in range(3))
         claimed = await world.sell(shop, 11_000_00, PartOf(5_000_00, TaxType.NO_VAT, other))
