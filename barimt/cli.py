@@ -42,6 +42,11 @@ PARTS: Final[Mapping[str, Part]] = {
     "scan": Part(
         "barimt.scan:scan_command", "Claim the receipt in a picture. Exit 0 credited, 1 refused, 2 unusable.", ""
     ),
+    "conformance": Part(
+        "barimt.conformance:conformance_command",
+        "Try a PosAPI 3.0 till with good and bad requests. Exit 0 conforms, 1 fails, 2 could not run.",
+        "",
+    ),
     "draw": Part("barimt.draw:draw_app", "The monthly draw: close, run, verify."),
     "payouts": Part("barimt.payouts:payouts_app", "Payouts to consumers' bank accounts."),
     "lake": Part(

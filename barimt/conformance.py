@@ -65,7 +65,7 @@ def conformance_command(  # noqa: PLR0913 - one option a fact that the kit canno
 
 
 def _tried(url: str, asked: Asked, *, cases: Catalogue, keys: Path | None, only: tuple[str, ...]) -> Verdict:
-    keyring = None if keys is None else read_keys(keys, None)
+    keyring = None if keys is None else read_keys(keys, (), None)[0]
     caller = Caller(url, elapsed_s=time.monotonic)
     try:
         met = meet_till(caller, asked)

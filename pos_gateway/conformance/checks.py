@@ -8,7 +8,7 @@ from kernel.clock import business_date, date_of_day
 from kernel.identity import seller_number_of
 from pos_gateway.conformance.exchange import nothing, number_of, shown, text_of, value_at
 from pos_gateway.conformance.qr_checks import QR_CHECKS
-from pos_gateway.conformance.scene import Scene, Wrong, id_of, ids_in, no_id, parsed_id
+from pos_gateway.conformance.scene import Scene, Wrong, id_of, no_id, parsed_id
 from receipts.ids import NUMBERS_A_DAY
 
 NOT_FOUND: Final = 404
@@ -75,7 +75,7 @@ def _next_number(scene: Scene) -> Wrong | None:
         return no_id(scene)
     if found.day != before.day:
         return None  # midnight passed between the two
-    wanted = before.number + len(ids_in(last))
+    wanted = before.number + 1 + len(value_at(last.answer, "receipts") or [])
     return None if found.number == wanted else Wrong(f"number {wanted % NUMBERS_A_DAY}", str(found.number))
 
 
@@ -138,9 +138,9 @@ def _cors_preflight(scene: Scene) -> Wrong | None:
 
 
 def _names_three(scene: Scene) -> Wrong | None:
-    missing = [name for name in ("districtCode", "taxType", "name") if name not in scene.exchange.message]
+    missing = [name for name in ("branchNo", "taxType", "name") if name not in scene.exchange.message]
     if scene.exchange.issued or missing:
-        return Wrong("a refusal that names districtCode, taxType and name", scene.exchange.came)
+        return Wrong("a refusal that names branchNo, taxType and name", scene.exchange.came)
     return None
 
 

@@ -65,6 +65,11 @@ class Exchange(Struct, frozen=True):
         return self.request.startswith("POST /rest/receipt") and self.issued
 
     @property
+    def says_no(self) -> bool:
+        """Whether the till says in words that it refused, whatever the status."""
+        return text_of(value_at(self.answer, "status")) == "ERROR"
+
+    @property
     def message(self) -> str:
         """What the till says of a refusal, in whichever field it says it; else the body's beginning."""
         answer = self.answer

@@ -60,7 +60,7 @@ def judge(expectation: Expectation, scene: Scene) -> Wrong | None:
         case Done():
             holds = exchange.succeeded
         case Answered():
-            holds = exchange.status < BROKEN_FROM
+            holds = exchange.status < BROKEN_FROM or exchange.says_no
         case _:
             assert_never(expectation)
     return None if holds else Wrong(_described(expectation), exchange.came)

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import threading
 from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,6 +13,11 @@ from msgspec import Struct
 TIMEOUT_S: Final = 30.0
 ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
 _USUAL: Final = {"Content-Type": "application/json", "Accept": "application/json"}
+_ROOM_BYTES: Final = 2048
+_PATIENCE_S: Final = 0.3
+"""Long enough for a receipt to be issued, and for what stands between to notice a broken connection; clients wait a
+second before they ask again.
+"""
 _HARD: Final = struct.pack("ii", 1, 0)
 """Closes a connection at once, with a reset instead of a good-bye."""
 
@@ -54,16 +60,26 @@ class Caller:
         return Reply(answer.status_code, lower, answer.content, self._elapsed_s() - began)
 
     def hang_up(self, method: str, path: str, *, content: bytes, headers: Mapping[str, str]) -> Reply:
-        """Send a request on a connection of its own, and break that off before the answer comes."""
+        """Send a request on a connection of its own, read nothing, and break the connection off a moment later. It has
+        room for the beginning of an answer only, so that a longer one cannot have arrived.
+        """
         place = urlsplit(self.url)
-        head = (
-            {"Host": place.netloc, "Content-Length": str(len(content)), "Connection": "close"} | _USUAL | dict(headers)
-        )
-        lines = [f"{method} {place.path}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items()), "", ""]
+        own = {"Host": place.netloc, "Content-Length": str(len(content))}
+        said = [f"{name}: {value}" for name, value in {**own, **_USUAL, **headers}.items()]
+        request = "\r\n".join([f"{method} {place.path}{path} HTTP/1.1", *said, "", ""]).encode() + content
         try:
-            with socket.create_connection((place.hostname or "", place.port or 80), TIMEOUT_S) as line:
+            with socket.socket() as line:
+                line.settimeout(TIMEOUT_S)
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM_BYTES)
                 line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _HARD)
-                line.sendall("\r\n".join(lines).encode() + content)
+                line.connect((place.hostname or "", place.port or 80))
+                line.sendall(request)
+                _wait()
         except OSError as error:
             return Reply(failure=f"not sent: {error}")
+        _wait()
         return Reply(failure="hung up")
+
+
+def _wait() -> None:
+    threading.Event().wait(_PATIENCE_S)

@@ -24,6 +24,7 @@ from pos_gateway.conformance.scene import ids_in
 SECONDS_MAX: Final = 8.0
 REFUSED: Final = 400
 TOO_LARGE: Final = 413
+_NO_SUCH_CALL: Final = frozenset({404, 405})
 _NUMBERS: Final = re.compile(
     r"(.*\.)?(totalAmount|totalVAT|totalCityTax|totalBonus|qty|unitPrice|paidAmount)", re.ASCII
 )
@@ -57,14 +58,18 @@ def _in_receipts(wrong: Callable[[Any], str | None]) -> Look:
 
 
 def _in_refusals(wrong: Callable[[Exchange], str | None]) -> Look:
-    """Make a watch of the refusals that were expected and came."""
+    """Make a watch of the refusals, those that were expected and others."""
 
     def look(exchanges: Iterable[Exchange]) -> Iterator[Seen]:
         for exchange in exchanges:
-            if expects_refusal(exchange.step) and not exchange.succeeded and not exchange.failure:
+            if not exchange.failure and _is_refusal(exchange):
                 yield Seen(exchange.case, wrong(exchange))
 
     return look
+
+
+def _is_refusal(exchange: Exchange) -> bool:
+    return exchange.says_no or (expects_refusal(exchange.step) is not None and not exchange.succeeded)
 
 
 def _own_leaves(answer: Any) -> Iterator[tuple[str, Any]]:
@@ -78,7 +83,8 @@ def _first(found: Iterable[tuple[str, Any]]) -> str | None:
 
 def _not_json(exchanges: Iterable[Exchange]) -> Iterator[Seen]:
     for exchange in exchanges:
-        if not exchange.failure and exchange.body and "/rest/" in exchange.request:
+        asked = "/rest/" in exchange.request and not exchange.request.startswith("OPTIONS")
+        if asked and exchange.body and not exchange.failure:
             kind = exchange.headers.get("content-type", "")
             good = kind.startswith("application/json") and exchange.answer is not MISSING
             yield Seen(exchange.case, None if good else f"{kind or 'no content type'}: {exchange.came}")
@@ -185,24 +191,24 @@ def _slow(exchanges: Iterable[Exchange]) -> Iterator[Seen]:
 
 def _not_400(exchange: Exchange) -> str | None:
     answer = exchange.answer
+    if exchange.status in _NO_SUCH_CALL and expects_refusal(exchange.step) is None:
+        return None  # it was asked in a way that the till does not know
     allowed = {REFUSED, TOO_LARGE} if exchange.step.padded_to else {REFUSED}
     good = exchange.status in allowed and value_at(answer, "status") == "ERROR" and text_of(value_at(answer, "message"))
     return None if good else exchange.came
 
 
 def _unnamed(exchange: Exchange) -> str | None:
-    refusal = expects_refusal(exchange.step)
-    assert refusal is not None
-    named = any(name in exchange.message for name in refusal.names)
-    return None if named or not refusal.names else f"{' or '.join(refusal.names)} not in: {exchange.message}"[:300]
+    names = getattr(expects_refusal(exchange.step), "names", ())
+    named = any(name in exchange.message for name in names)
+    return None if named or not names else f"{' or '.join(names)} not in: {exchange.message}"[:300]
 
 
 def _not_given(exchange: Exchange) -> str | None:
-    refusal = expects_refusal(exchange.step)
-    assert refusal is not None
-    if refusal.gives is None or number_in(exchange.message, refusal.gives):
+    gives = getattr(expects_refusal(exchange.step), "gives", None)
+    if gives is None or number_in(exchange.message, gives):
         return None
-    return f"{refusal.gives} not in: {exchange.message}"[:300]
+    return f"{gives} not in: {exchange.message}"[:300]
 
 
 def _not_mongolian(exchange: Exchange) -> str | None:
@@ -211,7 +217,7 @@ def _not_mongolian(exchange: Exchange) -> str | None:
 
 def _server_failures(exchanges: Iterable[Exchange]) -> Iterator[Seen]:
     for exchange in exchanges:
-        if not expects_refusal(exchange.step) and not exchange.step.hang_up and not exchange.failure:
+        if not (exchange.step.hang_up or exchange.failure or _is_refusal(exchange)):
             yield Seen(exchange.case, exchange.came if exchange.status >= BROKEN_FROM else None)
 
 
