@@ -25,7 +25,7 @@ from receipts.intake import Accepted, PredecessorMissing
 from receipts.keys import Keyring, KeyRole, keyring_of
 from receipts.orders import WrongSigner
 from receipts.signed_link import SignedLink
-from receipts.store import accepting
+from receipts.store import reading
 from receipts.store.reading import Client
 from receipts.submission import PARTS_MAX, Payment
 from receipts.verification import AskTheCentre, NotGenuine, Verified, verify_cose, verify_document
@@ -117,11 +117,13 @@ async def _read(gateway: Gateway, client: Client, lines: Sequence[_Line]) -> lis
 
 
 async def _keys(gateway: Gateway, kids: set[bytes]) -> Keyring:
-    """Answer the keys of an upload, as they are published now."""
+    """Answer the keys of an upload as they are published now: what a till signs is no longer taken once its key is
+    revoked.
+    """
     if not kids:
         return {}
     with reaching_database():
-        return keyring_of(await accepting.find_keys(gateway.database, kids))
+        return keyring_of(await reading.find_published_keys(gateway.database, kids))
 
 
 def _parsed(line: _Line) -> tuple[wire.SignedLineIn, bytes] | Exception:

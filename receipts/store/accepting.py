@@ -5,12 +5,10 @@ from collections.abc import Iterable, Sequence
 from asyncpg import Connection
 
 from receipts.intake import Enrolment, Intake, Known, Terminal
-from receipts.keys import Key
 from receipts.link_findings import Finding
 from receipts.signed_rows import Fork
 from receipts.store import issuing
 from receipts.store.copying import copy_receipts
-from receipts.store.reading import keys_of
 from receipts.stored import ReceiptKey
 
 Hashed = tuple[int, bytes]
@@ -18,7 +16,6 @@ Hashed = tuple[int, bytes]
 Place = tuple[int, int, int]
 """Seller, terminal and counter."""
 
-FIND_KEYS = "SELECT * FROM pos.keys WHERE kid = ANY ($1::bytea[])"
 FIND_ENROLMENTS = """
 SELECT t.seller, t.terminal, t.client_id, t.mode, t.enrolment, t.suspended_at, t.closed_at
 FROM pos.terminals t JOIN unnest($1::bigint[], $2::int[]) AS wanted (seller, terminal) USING (seller, terminal)
@@ -59,11 +56,6 @@ WHERE seller = $1 AND terminal = $2 AND suspended_at IS NULL
 """
 CLOSE = "UPDATE pos.terminals SET closed_at = $3 WHERE seller = $1 AND terminal = $2 AND closed_at IS NULL"
 _TEXT_MAX = 255
-
-
-async def find_keys(connection: Connection, kids: Iterable[bytes]) -> list[Key]:
-    """Answer the published ones of these keys."""
-    return keys_of(await connection.fetch(FIND_KEYS, list(kids)))
 
 
 async def find_enrolments(connection: Connection, terminals: Iterable[Terminal]) -> dict[Terminal, Enrolment]:

@@ -93,16 +93,15 @@ async def find_sellers(connection: Any, *, tins: Iterable[str] = (), numbers: It
 
 async def find_published_keys(connection: Any, kids: Iterable[bytes]) -> list[Key]:
     """Answer the published ones of these keys."""
-    return keys_of(await connection.fetch("SELECT * FROM pos.keys WHERE kid = ANY($1::bytea[])", list(kids)))
+    return _keys(await connection.fetch("SELECT * FROM pos.keys WHERE kid = ANY($1::bytea[])", list(kids)))
 
 
 async def find_gateway_keys(connection: Any) -> list[Key]:
     """Answer the published keys of role gateway: few, however many tills have keys of their own."""
-    return keys_of(await connection.fetch("SELECT * FROM pos.keys WHERE role = 'gateway' ORDER BY kid"))
+    return _keys(await connection.fetch("SELECT * FROM pos.keys WHERE role = 'gateway' ORDER BY kid"))
 
 
-def keys_of(rows: Iterable[Any]) -> list[Key]:
-    """Read rows of pos.keys."""
+def _keys(rows: Iterable[Any]) -> list[Key]:
     return [
         Key(
             row["public_key"],
