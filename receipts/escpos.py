@@ -40,19 +40,22 @@ _END = bytes.fromhex("1b6403 1d564200")
 _DOTS_AN_OCTET = 8
 
 
-def receipt_escpos(receipt: PrintedReceipt, roll: Roll) -> bytes:
+def receipt_escpos(receipt: PrintedReceipt, roll: Roll, *, native_code: bool = True) -> bytes:
     """Write a receipt for a printer of this width; the same bytes for the same receipt."""
-    return escpos(receipt_paper(receipt, roll))
+    return escpos(receipt_paper(receipt, roll), native_code=native_code)
 
 
-def escpos(paper: Paper) -> bytes:
-    """Write what was printed on paper for a real printer."""
+def escpos(paper: Paper, *, native_code: bool = True) -> bytes:
+    """Write what was printed on paper for a real printer; without `native_code` the QR is dots like everything else,
+    for a printer that has no such command.
+    """
+    strips = paper.strips if native_code else [paper.picture()]
     octets = [_INIT]
-    for drawn, strips in groupby(paper.strips, lambda strip: isinstance(strip, Image.Image)):
+    for drawn, alike in groupby(strips, lambda strip: isinstance(strip, Image.Image)):
         if drawn:
-            octets += _bands([strip for strip in strips if isinstance(strip, Image.Image)], paper.roll)
+            octets += _bands([strip for strip in alike if isinstance(strip, Image.Image)], paper.roll)
         else:
-            octets += [_code(strip.text, paper.roll) for strip in strips if isinstance(strip, Code)]
+            octets += [_code(strip.text, paper.roll) for strip in alike if isinstance(strip, Code)]
     return b"".join([*octets, _END])
 
 

@@ -95,14 +95,15 @@ def printed_receipt(
     cose: bytes,
     document: Document,
     *,
-    root_hash: bytes,
+    root_hash: bytes | None,
     shop: Shop,
     payments: tuple[PrintedPayment, ...] = (),
 ) -> PrintedReceipt:
     """Answer the paper of a stored link from its 144 signed bytes and its document; the lottery number is its root's.
 
-    The district of the document stands for the address where the shop has none. What came after the link, `voided` and
-    `registered`, is for the caller to add.
+    Where the root is not known there is no number; it stands on the root's own paper. The district of the document
+    stands for the address where the shop has none. What came after the link, `voided` and `registered`, is for the
+    caller to add.
     """
     taken = take_apart(cose)
     assert taken is not None
@@ -119,7 +120,7 @@ def printed_receipt(
         payments=payments,
         qr_text=encode_text(cose),
         nature=kind.nature,
-        lottery=str(lottery_number(root_hash)) if kind.lottery else None,
+        lottery=None if root_hash is None or not kind.lottery else str(lottery_number(root_hash)),
         buyer_tin=document.buyer_tin,
         previous_id=None if document.previous_id is None else str(document.previous_id),
         invoice_ids=_invoice_ids(document),

@@ -32,7 +32,7 @@ as large as what was sent."""
 _REFUSED_WITH: Final[Mapping[int, tuple[str, ...]]] = {
     400: ("invalid_request", "unsupported_grant_type"),
     401: ("invalid_client", "token_expired", "unauthenticated"),
-    403: ("forbidden", "forged", "own_seller", "wrong_seller", "wrong_signer"),
+    403: ("forbidden", "forged", "other_site", "own_seller", "wrong_seller", "wrong_signer"),
     404: (
         "client_unknown",
         "invoice_unknown",

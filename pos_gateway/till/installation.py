@@ -40,6 +40,7 @@ from pos_gateway.till.outcomes import (
     Verdict,
     Waiting,
 )
+from pos_gateway.till.queue_paper import printed
 from pos_gateway.till.read_queue import Reader, time_known, trusted_seats
 from pos_gateway.till.refusals import QueueTampered, Suspension
 from pos_gateway.till.rows import instant, seconds
@@ -54,6 +55,7 @@ from pos_gateway.till.write_groups import OWED_S, GroupWriter, Job
 from receipts.chain import ChainKey
 from receipts.ids import ReceiptId
 from receipts.orders import UnknownReceipt
+from receipts.printed import PrintedReceipt
 from receipts.submission import Merchant, Priced, Submission
 
 
@@ -274,6 +276,10 @@ class Installation:
             return None if row is None else repeat(self._reading_desk(connection), row)
 
         return self._near.read(read)
+
+    def printed(self, receipt: ReceiptId) -> PrintedReceipt:
+        """Answer what stands on the paper of a receipt that is in the queue. Raises `UnknownReceipt`."""
+        return self._near.read(lambda connection: printed(self._reading_desk(connection), self.seats, receipt))
 
     def request_of(self, issued: Issued) -> bytes | None:
         """Answer the original bytes without personal data."""

@@ -1,8 +1,9 @@
 """Each benchmark runs: small here, in full by its own command."""
 
+from collections import Counter
 from typing import Any
 
-from benchmarks import bench_qr_edits, bench_stages, bench_verify, bench_watching
+from benchmarks import bench_paper, bench_qr_edits, bench_stages, bench_verify, bench_watching
 from benchmarks.receipts_made import keyring, texts
 from receipts.verification import verify_text
 
@@ -23,6 +24,16 @@ def test_qr_edits() -> None:
     assert ended.total() == 3000
     assert ended["accepted"] == ended["crashed"] == 0
     assert ended["5"] >= 900
+
+
+def test_paper() -> None:
+    for kind in bench_paper.PRINTS:
+        assert bench_paper.read(kind, "clean", count=1, seed=1) == {"zbar": 1, "zxing": 1, "scan": 1, "wrong": 0}
+    read = sum(
+        (bench_paper.read(bench_paper.PRINTS[2], case, count=1, seed=3) for case in bench_paper.CASES), Counter()
+    )
+    assert read["scan"] >= 10
+    assert read["wrong"] == 0
 
 
 def test_watching() -> None:

@@ -11,7 +11,7 @@ from receipts.escpos import BAND_ROWS_MAX, BYTE_MODE_SIDE, escpos, module_dots, 
 from receipts.paper import Paper, Roll
 from receipts.printed import PrintedReceipt
 from receipts.qr_image import MODULES, QUIET_ZONE
-from receipts.receipt_image import receipt_paper
+from receipts.receipt_image import receipt_paper, receipt_png
 from tests.changing import replace
 from tests.receipts.printed_samples import SALE, SAMPLES, TEXT, Reader, read_by_zbar, read_by_zxing
 from tests.receipts.virtual_printer import ALPHANUMERIC, BYTE, CannotPrint, VirtualPrinter
@@ -92,6 +92,14 @@ class TestReceiptEscpos:
     def test_fits_a_printer_that_gives_the_quiet_zone_no_room(self, roll: Roll) -> None:
         printer = VirtualPrinter(roll.dots, BYTE, counts_quiet_zone=False)
         assert read_by_zbar(on_paper(printer.run(receipt_escpos(SALE, roll)), roll)) == [TEXT]
+
+    @ROLLS
+    def test_draws_the_code_where_a_printer_has_none(self, roll: Roll) -> None:
+        printer = VirtualPrinter(roll.dots)
+        printed = printer.run(receipt_escpos(SALE, roll, native_code=False))
+        picture = Image.open(io.BytesIO(receipt_png(SALE, roll)))
+        assert _same(printed.crop((0, 0, *picture.size)), picture)
+        assert printer.version == 0
 
     def test_is_refused_by_a_printer_of_narrower_paper(self) -> None:
         with pytest.raises(CannotPrint, match="576 dots on a head of 384"):

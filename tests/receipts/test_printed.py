@@ -56,6 +56,10 @@ class TestPrintedReceipt:
         corrected = printed_receipt(link.cose, SALE, root_hash=bytes(32), shop=SHOP)
         assert corrected.lottery == str(lottery_number(bytes(32)))
 
+    def test_has_none_where_the_root_is_not_known(self) -> None:
+        link = a_sale(BY_TILL, nature=Nature.CORRECTION, lottery=True)
+        assert printed_receipt(link.cose, SALE, root_hash=None, shop=SHOP).lottery is None
+
     def test_has_none_where_the_link_carries_none(self) -> None:
         assert printed(lottery=False).lottery is None
 

@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import uvicorn
 
 from pos_gateway.till.app import make_app, server_config
 from pos_gateway.till.installation import Installation
+from pos_gateway.till.print_call import print_route
 from pos_gateway.till.seat import Seat
 from tests.pos_gateway.posapi.bodies import OFFICIAL
 from tests.serving import wait_for
@@ -51,12 +52,14 @@ class Service:
 
 
 @contextlib.contextmanager
-def served_till(till: Installation, protocol: type[Any] | None = None) -> Iterator[Service]:
-    """Serve an open installation until the end."""
+def served_till(
+    till: Installation, protocol: type[Any] | None = None, *, origins: Sequence[str] = ()
+) -> Iterator[Service]:
+    """Serve an open installation until the end, with the print call for pages of these origins."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         address = listening.getsockname()
-        config = server_config(make_app(till), port=address[1])
+        config = server_config(make_app(till, routes=[print_route(till, origins=origins)]), port=address[1])
         config.http = protocol or config.http
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="till")
