@@ -331,7 +331,7 @@ def served(
     assert settings.clock_file is not None
     with database.transaction(DatabaseRole.JOBS) as connection:
         authority = open_authority(connection, lambda: OPENED_AT, settings=settings)
-    with socket.socket() as listening:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         app = make_app(settings, database, authority, real_clock=real_clock)

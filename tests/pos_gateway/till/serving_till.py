@@ -56,7 +56,7 @@ def served_till(
     till: Installation, protocol: type[Any] | None = None, *, origins: Sequence[str] = ()
 ) -> Iterator[Service]:
     """Serve an open installation until the end, with the print call for pages of these origins."""
-    with socket.socket() as listening:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         address = listening.getsockname()
         config = server_config(make_app(till, routes=[print_route(till, origins=origins)]), port=address[1])

@@ -158,7 +158,7 @@ class _Quiet(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def on_stage(centre: StageCentre) -> AsyncIterator[StageCentre]:
     """Serve a stage centre on a free port of loopback; it can be gone and come back by `gone`."""
-    with socket.socket() as listening:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         centre.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
 
