@@ -7,6 +7,7 @@
 | `turnover-N.key`  | the master secret of epoch N, from which each terminal's K is derived                      |
 | `tokens.key`      | signs the tills' access tokens, and keys the digests of their requests                     |
 | `development.key` | signs the development issuer's tokens for consumers and officers                           |
+| `TEST`            | its being there makes this a test centre: whatever its keys sign is marked TEST            |
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ from runtime.unusable import Unusable
 EPOCH = 1
 ROOT, TURNOVER, TOKENS, DEVELOPMENT = "root.key", f"turnover-{EPOCH}.key", "tokens.key", "development.key"
 FIRST_GATEWAY = "gateway-1.key"
+TEST = "TEST"
 _ANEW = "put 64 new hexadecimal digits into it (openssl rand -hex 32) and close it to others (chmod 600)"
 LOST: Mapping[str, str] = {
     TURNOVER: "It holds the secret that encrypts the turnover counters in receipts; without it every chain would break."
@@ -61,6 +63,11 @@ class Authority:
         return cls(folder, keys, signed, signers, read_masters(folder), _kept(folder, TOKENS))
 
     @property
+    def test(self) -> bool:
+        """Whether this is a test centre."""
+        return is_test(self.folder)
+
+    @property
     def development_key(self) -> bytes:
         """The secret of the development issuer. Raises `KeyMissing` or `KeyFileUnusable`."""
         return _kept(self.folder, DEVELOPMENT)
@@ -80,8 +87,15 @@ def read_signers(folder: Path, known: Mapping[str, Signer] | None = None) -> dic
     `KeyFileUnusable`.
     """
     names = sorted((path.name for path in folder.glob("gateway-*.key")), key=gateway_number, reverse=True)
-    known = known or {}
-    return {name: known[name] if name in known else Signer(read_signing_key(folder / name)) for name in names}
+    known, test = known or {}, is_test(folder)
+    return {
+        name: known[name] if name in known else Signer(read_signing_key(folder / name), test=test) for name in names
+    }
+
+
+def is_test(folder: Path) -> bool:
+    """Whether a folder of keys is a test centre's: told by a file, so that every command that signs knows it."""
+    return (folder / TEST).exists()
 
 
 def gateway_number(name: str) -> int:
