@@ -223,8 +223,8 @@ def _priced(submission: Submission, merchants: Mapping[str, Merchant], computed:
     for stated, split in zip(submission.parts, computed, strict=True):
         part_vat = split.vat_mongo if stated.vat_mongo is None else stated.vat_mongo
         part_city = split.city_tax_mongo if stated.city_tax_mongo is None else stated.city_tax_mongo
-        amounts = stated.total_mongo, part_vat, part_city
-        parts.append(Part(stated.seller_tin, stated.tax_type, *amounts, stated.lines, stated.pays_invoice))
+        total_mongo, lines, invoice = stated.total_mongo, stated.lines, stated.pays_invoice
+        parts.append(Part(stated.seller_tin, stated.tax_type, total_mongo, part_vat, part_city, lines, invoice))
         sellers.append(merchants[stated.seller_tin].seller)
         total += stated.total_mongo
         vat += part_vat

@@ -117,7 +117,7 @@ def echo_of(fields: Fields, header: Header) -> Echo:
         "posNo": fields.text("posNo"),
         "customerTin": fields.text("customerTin"),
         "consumerNo": fields.digits("consumerNo", 8),
-        "type": fields.text("type"),
+        "type": (fields.text("type") or "").upper(),
         "inactiveId": None if header.corrects is None else str(header.corrects),
         "invoiceId": None if header.pays_invoice is None else str(header.pays_invoice),
         "reportMonth": fields.text("reportMonth"),

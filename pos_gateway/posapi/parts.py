@@ -96,7 +96,7 @@ def read_item(fields: Fields) -> Item | None:
     barcode = fields.text("barCode")
     echo: Echo = {
         "barCode": barcode,
-        "barCodeType": fields.text("barCodeType"),
+        "barCodeType": (fields.text("barCodeType") or "").upper(),
         "classificationCode": classification,
         "taxProductCode": tax_product,
         "qty": quantity,

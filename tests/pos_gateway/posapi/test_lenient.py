@@ -108,8 +108,11 @@ class TestSpelling:
         assert answered(read(raw))["posNo"] == "a\ufffdb"
 
     def test_words_in_lower_case(self) -> None:
-        body = changed(type="b2c_receipt", r0_taxType="vat_able", p0_code="cash", p0_status="paid")
+        body = changed(
+            type="b2c_receipt", r0_taxType="vat_able", r0_i0_barCodeType="gs1", p0_code="cash", p0_status="paid"
+        )  # fmt: skip
         assert read(body).submission == read(OFFICIAL).submission
+        assert answered(read(body)) == answered(read(OFFICIAL))
 
 
 class TestHeader:
