@@ -58,6 +58,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "check": Part(
         "barimt.check:check_command", "Check every invariant. Exit 0: all hold; 1: one is broken; 2: could not run."
     ),
+    "till": Part("barimt.till:till_app", "PosAPI 3.0 on this machine, offline too.", "till"),
     "keys": Part("barimt.keys:keys_app", "The keys with which receipts are signed and verified."),
 }
 UNUSABLE = 2

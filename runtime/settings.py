@@ -13,6 +13,8 @@ from runtime.data_dir import SYSTEM_DIR
 from runtime.unusable import Unusable
 
 PREFIX = "BARIMT_"
+TILL_DIR = "BARIMT_TILL_DIR"
+"""Where a till keeps its queue and its keys: it has a command of its own, and no other setting."""
 TEST_PREFIX = "BARIMT_TEST_"
 """Variables of the test run, which are no settings."""
 
@@ -88,7 +90,7 @@ def _sentence(location: tuple[int | str, ...], message: str, value: object) -> s
 
 
 def _refuse_unknown_variables() -> None:
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    known = [PREFIX + name.upper() for name in Settings.model_fields] + [TILL_DIR]
     for name in sorted(os.environ):
         upper = name.upper()
         if upper.startswith(PREFIX) and not upper.startswith(TEST_PREFIX) and upper not in known:

@@ -2,7 +2,8 @@
 
 How the centre sees a terminal is compared with the chain that is here, because a data directory that was put back from
 a backup, or copied, signs a second link on a predecessor that has one (a fork). What the centre has beyond the chain
-here, or otherwise than here, suspends the seat; everything that waits is uploaded all the same, as evidence.
+here, or otherwise than here, suspends the seat; everything that waits is uploaded all the same, as evidence. What the
+centre itself lost, because it was put back from a backup, is sent again as far as it is still here.
 """
 
 import asyncio
@@ -46,6 +47,8 @@ class Exchange:
         await self._installation.learn_time(standing.now.replace(microsecond=0))
         if (fork := self._fork(seat, standing)) is not None:
             await self._installation.suspend(seat, Suspension.FORK, detail=fork)
+        elif standing.counter < self._view.counter(seat.chain) - self._installation.backlog(seat).count:
+            await self._installation.unsettle(seat, standing.counter)
         elif standing.suspended_at is not None or standing.closed_at is not None:
             if seat.closed_at is None:
                 await self._installation.suspend(seat, Suspension.BY_CENTRE, detail=standing.suspended_for or "closed")

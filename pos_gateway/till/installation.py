@@ -250,6 +250,12 @@ class Installation:
         """
         return await self._writer.write(lambda desk: queue_jobs.settle(desk, seat.chain, verdicts))
 
+    async def unsettle(self, seat: Seat, counter: int) -> int:
+        """Let links wait again from a counter on, because the centre, put back from a backup, lost them; answer how
+        many. What was dropped from the queue since cannot be sent again.
+        """
+        return await self._writer.write(lambda desk: queue_jobs.unsettle(desk, seat.chain, counter))
+
     def backlog(self, seat: Seat) -> Backlog:
         """Answer what waits for upload; quick however much it is."""
         return self._near.read(lambda connection: queue_jobs.backlog(connection, seat.chain))

@@ -156,12 +156,12 @@ def failure_words(code: str, detail: str) -> dict[str, str]:
     """Answer in both languages what went wrong with the centre: our words, else the code that it gave and its own."""
     if code in FAILURE_CODES:
         return said(code)
-    return {name: f"{words} {detail}".strip() for name, words in said(FAILURE_OTHERWISE_CODES[0], code=code).items()}
+    return {name: f"{words} {detail}".strip() for name, words in said(FAILURE_OTHERWISE_CODES[0], reason=code).items()}
 
 
-def said(named: str, **values: str) -> dict[str, str]:
+def said(code: str, **values: str) -> dict[str, str]:
     """Answer the catalogue's text of a code in both languages; of an unknown code the code itself."""
-    return {language.value: text(named, language, **values) if named in CATALOGUE else named for language in Language}
+    return {language.value: text(code, language, **values) if code in CATALOGUE else code for language in Language}
 
 
 def words_of(overview: Overview, language: Sequence[Language] = tuple(Language)) -> list[str]:

@@ -101,6 +101,19 @@ def settle(desk: Desk, chain: ChainAt, verdicts: Sequence[Verdict]) -> int:
     return settled - head.settled
 
 
+def unsettle(desk: Desk, chain: ChainAt, counter: int) -> int:
+    """Write that the centre has a chain's links below a counter only, and answer how many wait again by it."""
+    head = desk.head(chain)
+    settled = max(counter, head.kept_from)
+    if settled >= head.settled:
+        return 0
+    again = reading.read_total(desk.connection, chain, counter_from=settled, counter_below=head.settled)
+    writing.drop_uploads(desk.connection, chain, counter_from=settled)
+    desk.put_head(replace(head, settled=settled, waiting_total_mongo=head.waiting_total_mongo + again))
+    desk.note(chain, "centre_behind", str(head.settled - settled))
+    return head.settled - settled
+
+
 def backlog(connection: apsw.Connection, chain: ChainAt) -> Backlog:
     """Answer what waits for upload, by the chain's head."""
     found = reading.read_head(connection, chain)

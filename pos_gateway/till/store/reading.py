@@ -73,6 +73,17 @@ def read_row(connection: apsw.Connection, chain: ChainAt, counter: int) -> Row |
     return None if found is None else Row(*found)
 
 
+def read_total(connection: apsw.Connection, chain: ChainAt, *, counter_from: int, counter_below: int) -> int:
+    """Answer the sum of the totals of a run of links."""
+    return int(
+        connection.execute(
+            "SELECT coalesce(sum(total_mongo), 0) FROM receipts"
+            " WHERE seller = ? AND terminal = ? AND counter >= ? AND counter < ?",
+            (*chain, counter_from, counter_below),
+        ).get
+    )
+
+
 def read_row_of_seq(connection: apsw.Connection, seq: int) -> Row | None:
     """Answer a row by its place in the queue."""
     found = connection.execute(f"SELECT {_ROW} FROM receipts WHERE seq = ?", (seq,)).fetchone()

@@ -99,6 +99,15 @@ def put_mark(connection: apsw.Connection, name: str, value: str, seal: bytes) ->
     connection.execute("INSERT OR REPLACE INTO marks VALUES(?, ?, ?)", (name, value, seal))
 
 
+def drop_uploads(connection: apsw.Connection, chain: ChainAt, *, counter_from: int) -> None:
+    """Drop what the centre said of a chain's links from a counter on."""
+    connection.execute(
+        "DELETE FROM uploads WHERE seq IN (SELECT seq FROM receipts"
+        " WHERE seller = ? AND terminal = ? AND counter >= ?)",
+        (*chain, counter_from),
+    )
+
+
 def drop_rows(connection: apsw.Connection, chain: ChainAt, *, counter_below: int) -> None:
     """Drop a chain's oldest rows with what the centre said of them."""
     connection.execute(

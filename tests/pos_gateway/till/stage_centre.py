@@ -67,6 +67,7 @@ class StageCentre:
                 Route("/v1/terminals/{terminal}", self._standing),
                 Route("/v1/receipts/signed", self._signed, methods=["POST"]),
                 Route("/v1/sellers/{tin}/bank-accounts", self._accounts),
+                Route("/{anything:path}", self._anything, methods=["GET", "POST"]),
             ]
         )
 
@@ -103,7 +104,12 @@ class StageCentre:
     async def _accounts(self, request: Request) -> Response:
         if (instead := await self._before(request)) is not None:
             return instead
-        return JSONResponse([{"id": 1, "tin": request.path_params["tin"]}])
+        accounts = [{"id": 1, "tin": request.path_params["tin"], "bankAccountNo": "4990037827"}]
+        return JSONResponse(accounts)
+
+    async def _anything(self, request: Request) -> Response:
+        instead = await self._before(request)
+        return instead or JSONResponse({"code": "not_found", "detail": "nothing here"}, status_code=404)
 
     async def _signed(self, request: Request) -> Response:
         if (instead := await self._before(request)) is not None:

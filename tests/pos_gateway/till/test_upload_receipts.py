@@ -307,6 +307,39 @@ class TestFork:
         assert state(uploader, till, seat) is TillState.SUSPENDED, "whatever the centre says of it"
 
 
+class TestLostByTheCentre:
+    async def test_what_the_centre_lost_is_sent_again(
+        self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre, hands: Hands
+    ) -> None:
+        await sell_some(till, seat, 9)
+        await uploader.step()
+        kept = centre.links[:4]
+        centre.links = list(kept)
+        await sell_some(till, seat, 1)
+        hands.forward(seconds=POLL_S)
+        await uploader.send_now(within_s=5)
+        assert (centre.counter, centre.links[:4]) == (11, kept)
+        assert (till.backlog(seat).count, till.backlog(seat).total_mongo) == (0, 0)
+        assert state(uploader, till, seat) is TillState.ONLINE
+        assert [(notice.code, notice.detail) for notice in till.notices()] == [("centre_behind", "6")]
+        assert till.check() == []
+
+    async def test_of_what_was_dropped_since_nothing_can_be_sent(
+        self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre, hands: Hands
+    ) -> None:
+        await sell_some(till, seat, 3)
+        await uploader.step()
+        hands.forward(days=100)
+        await sell_some(till, seat, 1)
+        await uploader.send_now(within_s=5)
+        assert await till.prune() == 4
+        centre.links = centre.links[:1]
+        await uploader.send_now(within_s=5)
+        error = uploader.link_of(seat).error
+        assert error is not None
+        assert (error.code, till.backlog(seat).count) == ("predecessor_missing", 1)
+
+
 class TestSuspension:
     async def test_the_centre_suspends_and_reinstates(
         self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre, hands: Hands

@@ -1,0 +1,111 @@
+"""Runs a till: the service over an open installation, on a port, until it is asked to stop."""
+
+import json
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from kernel.clock import Clock
+from pos_gateway.posapi.answer import VERSION
+from pos_gateway.till.app import make_app, server_config
+from pos_gateway.till.installation import Installation
+from pos_gateway.till.link_routes import link_routes
+from pos_gateway.till.page_routes import page_routes
+from pos_gateway.till.till_service import TillService
+from runtime.private_files import write_private
+from runtime.unusable import Unusable
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(slots=True)
+class ServedTill:
+    """A till with its port: `run` serves it until a signal comes or `server.should_exit` is set."""
+
+    address: str
+    service: TillService
+    server: uvicorn.Server
+    _bound: socket.socket
+
+    async def run(self) -> None:
+        """Serve until told to stop."""
+        await self.server.serve([self._bound])
+
+
+@asynccontextmanager
+async def serving_till(
+    installation: Installation, clock: Clock, *, host: str, port: int, url: str | None
+) -> AsyncIterator[ServedTill]:
+    """Open PosAPI, the page and the uploader over an installation, on a port (0: a free one), and close them at the
+    end. `url` names the centre where the installation does not know it. Raises `Unusable`.
+    """
+    root = installation.dir.root
+    with _bound(host, port) as bound:
+        async with TillService.opened(installation, clock, version=VERSION, url=url) as service:
+            app = make_app(
+                installation,
+                after=service,
+                bank_account_ids=service.bank_account_ids,
+                routes=[*link_routes(service), *page_routes(service)],
+            )
+            address = _address(host, bound.getsockname()[1])
+            Running(address, service.form_token, os.getpid()).write(root)
+            try:
+                yield ServedTill(address, service, uvicorn.Server(server_config(app, host=host, port=port)), bound)
+            finally:
+                Running.forget(root)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where the service of a data directory listens, for commands beside it: `service.json`, 0600."""
+
+    address: str
+    form_token: str
+    pid: int
+
+    def write(self, root: Path) -> None:
+        """Write it down."""
+        content = {"address": self.address, "form_token": self.form_token, "pid": self.pid}
+        write_private(root / "service.json", json.dumps(content).encode(), replace=True)
+
+    @classmethod
+    def of(cls, root: Path) -> "Self | None":
+        """Answer what was written down last; the service may have died since. None where nothing was."""
+        try:
+            kept = json.loads((root / "service.json").read_bytes())
+            return cls(str(kept["address"]), str(kept["form_token"]), int(kept["pid"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    @staticmethod
+    def forget(root: Path) -> None:
+        """Take it back."""
+        (root / "service.json").unlink(missing_ok=True)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can come in by a host's name."""
+    return host in LOOPBACK
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise Unusable(
+            f"Cannot listen on {host}, port {port}: {error.strerror}. Is another till running? Another port: barimt"
+            f" till --port {port % 65535 + 1}"
+        ) from None
+
+
+def _address(host: str, port: int) -> str:
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - what was asked for
+    return f"http://[{shown}]:{port}" if ":" in shown else urlsplit(f"http://{shown}:{port}").geturl()
