@@ -32,7 +32,9 @@ from runtime.messages import Language, text
 
 PORT: Final = 7080
 RECEIPT: Final = "/rest/receipt"
-_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_STATUSES: Final = frozenset({404, 405})
+"""What HTTP itself says; all else that is wrong is 400, as PosAPI's clients know it."""
 
 
 def make_app(
@@ -119,8 +121,9 @@ async def _say_no(_request: Request, exception: Exception) -> Response:
 
 async def _say_http(_request: Request, exception: Exception) -> Response:
     assert isinstance(exception, HTTPException)
-    code = _CODES.get(exception.status_code, "http_error")
-    return json_response(exception.status_code, _said(code), exception.headers)
+    code = _HTTP_CODES.get(exception.status_code, "http_error")
+    status = exception.status_code if exception.status_code in _STATUSES else 400
+    return json_response(status, _said(code), exception.headers)
 
 
 def _said(code: str, **values: str) -> bytes:

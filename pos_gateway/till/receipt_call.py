@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from kernel.clock import business_date
-from kernel.refusal import Fault, Malformed, Refusal, Unavailable
+from kernel.refusal import Malformed, Refusal, Unavailable
 from pos_gateway.bodies import read_body, read_key
 from pos_gateway.posapi.answer import DONE, answer_of
 from pos_gateway.posapi.privacy import original_without_personal_data
@@ -201,9 +201,9 @@ def refusal_response(error: Malformed | Refusal | Unavailable) -> Response:
 
 
 async def _read(request: Request) -> bytes:
-    """Read the body. Raises `Malformed`."""
+    """Read the body. Raises `Malformed`, or `HTTPException` where the connection cannot be used any more."""
     try:
         async with asyncio.timeout(BODY_S_MAX):
             return await read_body(request, BODY_BYTES_MAX)
-    except (HTTPException, TimeoutError):
-        raise Malformed(Fault("too_large", "", f"at most {BODY_BYTES_MAX} bytes")) from None
+    except TimeoutError:
+        raise HTTPException(408, headers={"Connection": "close"}) from None

@@ -53,13 +53,15 @@ class Service:
 
 @contextlib.contextmanager
 def served_till(
-    till: Installation, protocol: type[Any] | None = None, *, origins: Sequence[str] = ()
+    till: Installation, protocol: type[Any] | None = None, *, origins: Sequence[str] = (), **given: Any
 ) -> Iterator[Service]:
-    """Serve an open installation until the end, with the print call for pages of these origins."""
+    """Serve an open installation until the end, with what is given to the app, and the print call for pages of these
+    origins.
+    """
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         address = listening.getsockname()
-        config = server_config(make_app(till, routes=[print_route(till, origins=origins)]), port=address[1])
+        config = server_config(make_app(till, routes=[print_route(till, origins=origins)], **given), port=address[1])
         config.http = protocol or config.http
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="till")
