@@ -15,12 +15,12 @@ from receipts import qr
 from receipts.chain import ChainKey, Draft, Head, Link, advance, first_head
 from receipts.document import Document, Line, Part
 from receipts.keys import Key, KeyRole, Signer, turnover_key
+from receipts.publish_keys import publish_keys
 from receipts.receipt import Nature, TaxType
 from runtime.database import Role
 from runtime.key_files import read_signing_key
 from tests.answered import Json
 from tests.changing import replace
-from tests.factories import publish_till_key
 from tests.serving import EPOCH, Centre, Till
 
 EVER = timedelta(days=4000)
@@ -118,7 +118,7 @@ def add_signing_till(centre: Centre, till: Till | None = None, **enrolled: Any) 
     )  # fmt: skip
     root = read_signing_key(centre.authority.folder / "root.key")
     with centre.database.transaction(Role.JOBS) as connection:
-        publish_till_key(connection, centre.clock, key=public, root=root)
+        publish_keys(connection, centre.clock, keys=[public], root=root)
     sealing = turnover_key(centre.authority.masters[EPOCH], seller=seller, terminal=terminal, epoch=EPOCH)
     head = first_head(seller=seller, terminal=terminal, enrolment=bytes(enrolment), enrolled_at=enrolled_at)
     return SigningTill(centre, till, seller, terminal, ChainKey(Signer(private, by_till=True), sealing), public, head)
