@@ -5,7 +5,7 @@ most of it. The order of the fields is that of `StoredReceipt`, which is the ord
 """
 
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from asyncpg import Connection, DataError
@@ -38,11 +38,8 @@ async def copy_receipts(connection: Connection, receipts: Sequence[StoredReceipt
         written = b"".join([_HEADER, *[binary_row(receipt) for receipt in receipts], _TRAILER])
     except (struct.error, OverflowError) as error:
         raise DataError(str(error)) from error
-
-    async def source() -> AsyncIterator[bytes]:
-        yield written
-
-    await connection.copy_to_table("receipts", schema_name="pos", columns=COLUMNS, source=source(), format="binary")
+    source = memoryview(written)  # bytes would be taken for a path
+    await connection.copy_to_table("receipts", schema_name="pos", columns=COLUMNS, source=source, format="binary")
 
 
 def binary_row(receipt: StoredReceipt) -> bytes:
