@@ -12,7 +12,7 @@ import pos_gateway.posapi.routes
 import pos_gateway.public
 import refunds.api
 from mobile_stub.app import current_bearer, current_consumer
-from pos_gateway import routes
+from pos_gateway import receipt_paper, routes
 from pos_gateway.lookups import current_client
 from pos_gateway.oauth import TOKEN_ROUTE
 from receipts.store.enrolling import is_officer
@@ -45,6 +45,7 @@ def mount_faces(app: FastAPI) -> None:
     app.router.routes.extend([TOKEN_ROUTE, *routes.ISSUING_ROUTES])
     for router in (
         routes.router,
+        receipt_paper.router,
         pos_gateway.public.router,
         pos_gateway.posapi.routes.router,
         mobile_stub.app.router,

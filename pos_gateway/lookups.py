@@ -125,7 +125,7 @@ async def get_receipt(request: Request, id: str, caller: Caller) -> StoredAnswer
     corrections are receipts, too.
     """
     database = gateway_of(request.app).database
-    return (await _answers(database, [await _own(request, id, caller)]))[0]
+    return (await _answers(database, [await own_receipt(request, id, caller)]))[0]
 
 
 @router.get(
@@ -136,7 +136,7 @@ async def get_receipt(request: Request, id: str, caller: Caller) -> StoredAnswer
 )
 async def get_png(request: Request, id: str, caller: Caller) -> Response:  # noqa: A002 - the path's name
     """Answer the QR code, to be printed on the receipt, as a PNG of one bit a pixel."""
-    receipt = await _own(request, id, caller)
+    receipt = await own_receipt(request, id, caller)
     return Response(qr_image.qr_png(encode_text(receipt.cose)), media_type="image/png")
 
 
@@ -148,11 +148,12 @@ async def get_png(request: Request, id: str, caller: Caller) -> Response:  # noq
 )
 async def get_svg(request: Request, id: str, caller: Caller) -> Response:  # noqa: A002 - the path's name
     """Answer the QR code as SVG, sharp at any size."""
-    receipt = await _own(request, id, caller)
+    receipt = await own_receipt(request, id, caller)
     return Response(qr_image.qr_svg(encode_text(receipt.cose)), media_type="image/svg+xml")
 
 
-async def _own(request: Request, text: str, caller: Client) -> StoredReceipt:
+async def own_receipt(request: Request, text: str, caller: Client) -> StoredReceipt:
+    """Answer a receipt of the caller's seller by its 33 digits. Raises `Malformed` or `UnknownReceipt`."""
     receipt_id = ReceiptId.parse(text)
     found = await issuing.find_receipts(gateway_of(request.app).database, [receipt_key(receipt_id)])
     receipt = found.get(receipt_key(receipt_id))

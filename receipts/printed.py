@@ -130,6 +130,12 @@ def printed_receipt(
     )
 
 
+def payments_of(stored: str | None) -> tuple[PrintedPayment, ...]:
+    """Answer the payments of the text in which they are stored: `CASH 560000;BANK_TRANSFER 1`."""
+    payments = (payment.rpartition(" ") for payment in (stored or "").split(";") if payment)
+    return tuple(PrintedPayment(method, int(amount)) for method, _, amount in payments)
+
+
 def address_of(district: str | None) -> str:
     """Answer the words of a district code: branch and sub-branch; nothing for an unknown one."""
     return ", ".join(districts().get(district or "", ()))

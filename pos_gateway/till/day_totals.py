@@ -36,7 +36,7 @@ def add_up(day: int, rows: Iterable[Row], find: Find, *, settled: int) -> DayTot
             for at, amount in enumerate((part.total_mongo, part.vat_mongo, part.city_tax_mongo)):
                 sums[at] += sign * amount
         for sign, payments in _paid(row, nature, find):
-            for method, amount in payments_of(payments):
+            for method, amount in _payments_of(payments):
                 paid[method] += sign * amount
     by_tax_type = tuple(TaxTotal(tax_type, *taxed[tax_type]) for tax_type in sorted(taxed))
     return DayTotals(
@@ -57,14 +57,6 @@ def find_same_bodies(rows: Iterable[Row], is_void: Callable[[Row], bool]) -> Ite
             if row.kind_of.nature is not Nature.VOID and not is_void(row):
                 run.append(row)
         yield from _same(run)
-
-
-def payments_of(payments: str | None) -> Iterator[tuple[str, int]]:
-    """Answer the methods and amounts of a row's payments."""
-    for payment in (payments or "").split(";"):
-        if payment:
-            method, _, amount = payment.rpartition(" ")
-            yield method, int(amount)
 
 
 def _same(run: list[Row]) -> Iterator[SameBodies]:
@@ -96,3 +88,10 @@ def _paid(row: Row, nature: Nature, find: Find) -> Iterator[tuple[int, str | Non
 def _before(row: Row, nature: Nature, find: Find) -> Row | None:
     follows = nature in {Nature.CORRECTION, Nature.VOID} and row.previous_id is not None
     return find(row.previous_id) if follows and row.previous_id is not None else None
+
+
+def _payments_of(payments: str | None) -> Iterator[tuple[str, int]]:
+    for payment in (payments or "").split(";"):
+        if payment:
+            method, _, amount = payment.rpartition(" ")
+            yield method, int(amount)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kernel.canonical import sha256
-from pos_gateway.till.day_totals import payments_of
 from pos_gateway.till.desk import Desk, place_of
 from pos_gateway.till.issue_offline import repeat
 from pos_gateway.till.refusals import QueueTampered
@@ -14,7 +13,7 @@ from pos_gateway.till.store import reading
 from receipts.document import decode_document
 from receipts.ids import ReceiptId
 from receipts.orders import UnknownReceipt
-from receipts.printed import PrintedPayment, PrintedReceipt, Shop, address_of, printed_receipt
+from receipts.printed import PrintedReceipt, Shop, address_of, payments_of, printed_receipt
 from receipts.qr import take_apart, unpack
 from receipts.receipt import Nature
 
@@ -36,7 +35,7 @@ def printed(desk: Desk, seats: Sequence[Seat], receipt: ReceiptId) -> PrintedRec
         document,
         root_hash=issued.root_hash,
         shop=_shop(row, seats, said=document.district is not None),
-        payments=tuple(PrintedPayment(*paid) for paid in payments_of(row.payments)),
+        payments=payments_of(row.payments),
     )
     return replace(paper, voided=_is_taken_back(desk, row), registered=bool(issued.easy))
 

@@ -1,15 +1,18 @@
 """A till's day over real sockets: singles, batches, retries, voids, corrections, look-ups."""
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from kernel.money import MONGO_MAX
 from receipts.key_list import read_key_list
 from receipts.keys import keyring_of
 from receipts.verification import verify_text
+from tests.receipts.printed_samples import read_by_zbar
 from tests.serving import OPENED_AT, Centre, created, faults, part, refused
 
 
@@ -264,6 +267,35 @@ class TestLookUps:
         receipt = till.sell()
         assert till.get(f"/{receipt['id']}/qr.png").content.startswith(b"\x89PNG")
         assert b"<svg" in till.get(f"/{receipt['id']}/qr.svg").content
+
+    @pytest.mark.parametrize(("query", "dots"), [({}, 576), ({"width": "80"}, 576), ({"width": "58"}, 384)])
+    def test_the_receipt_on_paper(self, shared_centre: Centre, query: dict[str, str], dots: int) -> None:
+        till = shared_centre.enrol()
+        receipt = till.sell()
+        picture = Image.open(io.BytesIO(till.get(f"/{receipt['id']}/receipt.png", **query).content))
+        assert picture.width == dots
+        assert read_by_zbar(picture) == [receipt["qr"]]
+
+    def test_the_paper_of_what_was_taken_back(self, shared_centre: Centre) -> None:
+        """It is not what it was: marked, and without a lottery number."""
+        till = shared_centre.enrol()
+        receipt = till.sell()
+        before = till.get(f"/{receipt['id']}/receipt.png").content
+        void = created(till.void(receipt["id"]))
+        after = till.get(f"/{receipt['id']}/receipt.png").content
+        assert after != before
+        assert read_by_zbar(Image.open(io.BytesIO(after))) == [receipt["qr"]]
+        picture = Image.open(io.BytesIO(till.get(f"/{void['id']}/receipt.png").content))
+        assert read_by_zbar(picture) == [void["qr"]]
+
+    def test_no_paper_of_a_start_a_stranger_or_another_width(self, shared_centre: Centre) -> None:
+        till, stranger = shared_centre.enrol(), shared_centre.enrol()
+        receipt = till.sell()
+        day = till.get("", terminal=till.terminals[0], date="2017-03-01").json()
+        [start] = [one["id"] for one in day["receipts"] if one["nature"] == "START"]
+        assert till.get(f"/{start}/receipt.png").status_code == 404
+        assert stranger.get(f"/{receipt['id']}/receipt.png").status_code == 404
+        assert till.get(f"/{receipt['id']}/receipt.png", width="57").status_code == 400
 
 
 class TestTokens:

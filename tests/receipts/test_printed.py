@@ -14,11 +14,13 @@ from receipts.printed import (
     PrintedTax,
     Shop,
     address_of,
+    payments_of,
     printed_receipt,
 )
 from receipts.qr import encode_text
 from receipts.receipt import Nature, TaxType, lottery_number
 from receipts.receipt_image import receipt_png
+from receipts.submission import Payment, payments_text
 from tests.changing import replace
 from tests.receipts.examples import BY_TILL, NOON, SALE, SELLER, TILL, TURNOVER_KEY, a_sale
 
@@ -122,6 +124,18 @@ class TestPrintedReceipt:
         receipt = printed(replace(SALE, district=district), replace(SHOP, address=address))
         assert receipt.shop.address == said
         assert address_of("2401").startswith("Баянзүрх")
+
+    @pytest.mark.parametrize(
+        ("stored", "paid"),
+        [
+            (None, ()),
+            ("CASH 560000", (PrintedPayment("CASH", 560000),)),
+            ("CASH 5;BANK_TRANSFER 7", (PrintedPayment("CASH", 5), PrintedPayment("BANK_TRANSFER", 7))),
+        ],
+    )
+    def test_reads_the_payments_as_they_are_stored(self, stored: str | None, paid: tuple[PrintedPayment, ...]) -> None:
+        assert payments_of(stored) == paid
+        assert payments_text(tuple(Payment(one.method, one.amount_mongo) for one in paid)) == stored
 
     def test_of_any_document_can_be_printed(self) -> None:
         assert len(encode_document(SALE)) < len(receipt_png(printed(), Roll.MM_58))
