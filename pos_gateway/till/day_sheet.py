@@ -120,6 +120,7 @@ def _listed_json(one: Listed) -> dict[str, Any]:
         "corrected": one.followed_by is Nature.CORRECTION,
         "identical": one.identical > 1,
         "voidable": one.voidable,
+        "printable": one.printable,
         "uploaded": one.uploaded,
         "fork": one.fork,
         "findings": list(one.findings),

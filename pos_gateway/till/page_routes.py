@@ -6,8 +6,6 @@ was told this machine's own name (not a domain that somebody pointed at it) and 
 """
 
 import html
-import ipaddress
-import socket
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from hmac import compare_digest
@@ -26,6 +24,7 @@ from pos_gateway.till.certification import parse_kid
 from pos_gateway.till.day_sheet import parse_day
 from pos_gateway.till.link_routes import json_answer, read_object, send_now
 from pos_gateway.till.overview import failure_words, overview_json
+from pos_gateway.till.own_site import is_asked_from_here
 from pos_gateway.till.till_service import CentreUnset, TillService
 from receipts.ids import ReceiptId
 from runtime.clock import real_now
@@ -201,15 +200,8 @@ def _require_own_page(service: TillService, request: Request) -> None:
 
 def _require_own_name(request: Request) -> None:
     """Raises `ForeignForm` where the browser was told another name than this machine's, or asks for another's page."""
-    name, origin = request.url.hostname or "", request.headers.get("origin")
-    if origin is not None and origin != f"{request.url.scheme}://{request.url.netloc}":
+    if not is_asked_from_here(request):
         raise ForeignForm
-    if name in {"localhost", socket.gethostname(), socket.getfqdn()}:
-        return
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        raise ForeignForm from None
 
 
 def _file(name: str) -> str:

@@ -11,10 +11,8 @@ of another site may have it, whatever other calls it may make: the shop's own or
 """
 
 import asyncio
-import ipaddress
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +20,7 @@ from starlette.routing import Route
 
 from kernel.refusal import Fault, Malformed, Refusal
 from pos_gateway.till.installation import Installation
+from pos_gateway.till.own_site import is_asked_from_here
 from receipts.escpos import receipt_escpos
 from receipts.ids import ReceiptId
 from receipts.paper import Roll
@@ -51,7 +50,7 @@ def print_route(installation: Installation, *, origins: Sequence[str] = ()) -> R
     """Answer the route. `origins` are those of the shop's pages; "*" names nobody here."""
 
     async def print_receipt(request: Request) -> Response:
-        if not _is_asked_from_here(request, origins):
+        if not is_asked_from_here(request, origins):
             raise OtherSite
         receipt_id = ReceiptId.parse(request.path_params["id"])
         roll, native = _chosen(request, "width", _WIDTHS), _chosen(request, "code", _CODES)
@@ -68,23 +67,3 @@ def _chosen(request: Request, name: str, values: dict[str, T]) -> T:
     if given not in values:
         raise Malformed(Fault("print_form", f"/{name}", " / ".join(values)))
     return values[given]
-
-
-def _is_asked_from_here(request: Request, origins: Sequence[str]) -> bool:
-    """Whether a program asks, the till's own page, or a page that was named. A name with a dot is no name of a machine
-    in the shop: it may lead here only since a stranger's page was loaded from it.
-    """
-    origin = request.headers.get("origin")
-    if origin is not None and origin in origins:
-        return True
-    return _is_of_the_shop(request.url.hostname or "") and (
-        origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    )
-
-
-def _is_of_the_shop(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return "." not in host.removesuffix(".local")
-    return True

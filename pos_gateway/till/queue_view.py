@@ -21,7 +21,7 @@ from receipts.ids import NUMBERS_A_DAY, ReceiptId
 from receipts.receipt import Kind, Nature
 
 LISTED_MAX: Final = 100
-_VOIDABLE: Final = frozenset({Nature.SALE, Nature.INVOICE, Nature.PAYMENT, Nature.CORRECTION})
+_RECEIPTS: Final = frozenset({Nature.SALE, Nature.INVOICE, Nature.PAYMENT, Nature.CORRECTION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,12 @@ class Listed:
     @property
     def voidable(self) -> bool:
         """Whether the shop may void it: nothing has followed it yet."""
-        return self.followed_by is None and self.nature in _VOIDABLE
+        return self.followed_by is None and self.nature in _RECEIPTS
+
+    @property
+    def printable(self) -> bool:
+        """Whether it is a receipt that somebody may be given again."""
+        return self.voidable
 
 
 class QueueView:

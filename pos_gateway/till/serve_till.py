@@ -18,6 +18,7 @@ from pos_gateway.till.app import make_app, server_config
 from pos_gateway.till.installation import Installation
 from pos_gateway.till.link_routes import link_routes
 from pos_gateway.till.page_routes import page_routes
+from pos_gateway.till.print_call import print_route
 from pos_gateway.till.till_service import TillService
 from runtime.private_files import write_private
 from runtime.unusable import Unusable
@@ -53,7 +54,7 @@ async def serving_till(
                 installation,
                 after=service,
                 bank_account_ids=service.bank_account_ids,
-                routes=[*link_routes(service), *page_routes(service)],
+                routes=[*link_routes(service), *page_routes(service), print_route(installation)],
             )
             address = _address(host, bound.getsockname()[1])
             Running(address, service.form_token, os.getpid()).write(root)

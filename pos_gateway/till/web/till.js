@@ -20,7 +20,7 @@ const WORDS = {
     natures: { INVOICE: "нэхэмжлэх", PAYMENT: "нэхэмжлэхийн төлбөр", CORRECTION: "засвар", VOID: "хүчингүй болголт", TRAINING: "сургалт", START: "эхлэл", CLOSING: "хаалт" },
     isVoid: "хүчингүй", isCorrected: "засагдсан", isIdentical: "ижил баримт", isWaiting: "хүлээгдэж буй", isFork: "салаалсан",
     identicalWords: "Адил баримтууд 10 минутын дотор олгогдсон байна. Нэг борлуулалтад хоёр удаа олгосон бол нэгийг нь хүчингүй болгоно уу.",
-    void: "Хүчингүй болгох", voidSure: "{id} дугаартай, {amount} дүнтэй баримтыг хүчингүй болгох уу? Буцаах боломжгүй.", voided: "Хүчингүй боллоо.",
+    print: "Хэвлэх", void: "Хүчингүй болгох", voidSure: "{id} дугаартай, {amount} дүнтэй баримтыг хүчингүй болгох уу? Буцаах боломжгүй.", voided: "Хүчингүй боллоо.",
     activation: "Касс идэвхжүүлэх", activationWords: "Татварын албанаас авсан 16 тэмдэгттэй нэг удаагийн кодыг оруулна уу. Код 7 хоног хүчинтэй.",
     code: "Идэвхжүүлэх код", centre: "Төвийн хаяг", root: "Төвийн үндсэн түлхүүр (заавал биш)", activate: "Идэвхжүүлэх", activated: "{name}: {terminal} дугаартай касс идэвхжлээ. Төвийн үндсэн түлхүүр: {root}",
     replaceSure: "Хуучин кассыг хааж, шинээр солих уу? Буцаах боломжгүй.",
@@ -45,7 +45,7 @@ const WORDS = {
     natures: { INVOICE: "invoice", PAYMENT: "payment of an invoice", CORRECTION: "correction", VOID: "void", TRAINING: "training", START: "start", CLOSING: "closing" },
     isVoid: "void", isCorrected: "corrected", isIdentical: "identical", isWaiting: "waiting", isFork: "fork",
     identicalWords: "Identical receipts were issued within ten minutes. If one sale got two receipts, void one of them.",
-    void: "Void", voidSure: "Void receipt {id} of {amount}? This cannot be undone.", voided: "Voided.",
+    print: "Print", void: "Void", voidSure: "Void receipt {id} of {amount}? This cannot be undone.", voided: "Voided.",
     activation: "Activate a till", activationWords: "Enter the one-time code of 16 letters that the tax office gave you. It is good for 7 days.",
     code: "Activation code", centre: "The centre's address", root: "The centre's root key (optional)", activate: "Activate", activated: "{name}: till {terminal} is active. The centre's root key: {root}",
     replaceSure: "Close the old till and go on with the new one? This cannot be undone.",
@@ -157,6 +157,12 @@ function receiptRow(one) {
   mark(!one.uploaded, say("isWaiting"));
   mark(one.fork, say("isFork"), "bad");
   const last = element("td");
+  if (one.printable) {
+    const link = element("a", say("print"));
+    link.href = `/rest/receipt/${one.id}/print`;
+    link.target = "_blank";
+    last.append(link, " ");
+  }
   if (one.voidable) {
     const button = element("button", say("void"));
     button.type = "button";

@@ -97,6 +97,13 @@ class TestStanding:
             ("SALE", True, False, False),
         ]
 
+    async def test_what_is_listed_can_be_printed(self, shop: Shop) -> None:
+        await shop.sell()
+        (one,) = (await shop.get("/web/day"))["receipts"]
+        assert one["printable"]
+        printed = await shop.http.get(f"/rest/receipt/{one['id']}/print")
+        assert printed.headers["content-type"] == "image/png"
+
     async def test_a_day_that_is_none_is_refused(self, shop: Shop) -> None:
         answer = await shop.http.get("/web/day", params={"date": "yesterday"})
         assert (answer.status_code, answer.json()["faults"][0]["code"]) == (400, "date_form")
