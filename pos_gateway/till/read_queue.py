@@ -23,6 +23,11 @@ class Reader:
         self._connection = connection
         self._lock = threading.Lock()
 
+    def close(self) -> None:
+        """End, when nobody looks any more."""
+        with self._lock:
+            self._connection.close()
+
     def read(self, look: Callable[[apsw.Connection], T]) -> T:
         """Look, and block meanwhile."""
         with self._lock:

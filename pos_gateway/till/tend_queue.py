@@ -45,12 +45,12 @@ class Tender:
                 write_witness(self._witness, self._sealer, heads)
 
     def close(self) -> None:
-        """Write the witness a last time, empty the log, and end."""
+        """Write the witness a last time, and end."""
         self._closing.set()
         self._news.set()
         self._thread.join()
         self.witness()
-        self._checkpoint()
+        self._connection.close()
 
     def _run(self) -> None:
         witnessed = time.monotonic()

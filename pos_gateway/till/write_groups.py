@@ -101,6 +101,7 @@ class GroupWriter:
             self._closing = True
             self._news.notify()
         self._thread.join()
+        self._desk.connection.close()
 
     def _run(self) -> None:
         while (group := self._take()) is not None:
