@@ -16,23 +16,28 @@ from fastapi.responses import Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from barimt.authority import Authority
+from barimt.address import address_of
+from barimt.authority import EPOCH, Authority
 from barimt.claim_easily import easy_claims
 from barimt.docs_page import OPENAPI_PATH, mount_docs
 from barimt.follow_keys import KeyFollower
 from barimt.keep_months import MonthKeeper
 from barimt.mounts import mount_faces
+from barimt.open_authority import root_at_hand
 from barimt.openapi import DocumentedApp
 from barimt.samples import WORDS
 from barimt.watch import Watch
 from kernel.clock import Clock
 from kernel.refusal import Unavailable
 from mobile_stub.app import Claims
+from pos_gateway.activation import Activations
 from pos_gateway.gateway import Gateway
 from pos_gateway.lane import ReceiptLane
 from pos_gateway.metrics import GatewayMetrics
+from pos_gateway.oauth import TOKEN_PATH
 from runtime import access_log, http_errors
 from runtime.clock import business_clock, real_now
+from runtime.data_dir import DataDir
 from runtime.database import Database, Role
 from runtime.lane import LANE, Lane
 from runtime.meters import Meters
@@ -128,6 +133,14 @@ async def _open(
             metrics=metrics,
             bounds=settings,
         )
+    )
+    app.state.activations = Activations(
+        database=database,
+        clock=clock,
+        epoch=EPOCH,
+        root_key=root_at_hand(settings, clock),
+        token_url=lambda: address_of(DataDir.make(settings.data_dir).root, settings) + TOKEN_PATH,
+        test=authority.test,
     )
     app.state.claims = await stack.enter_async_context(
         Claims.opened(

@@ -10,9 +10,11 @@ import lottery.api
 import mobile_stub.app
 import pos_gateway.posapi.routes
 import pos_gateway.public
+import pos_gateway.terminals
 import refunds.api
 from mobile_stub.app import current_bearer, current_consumer
 from pos_gateway import receipt_paper, routes
+from pos_gateway.activation import ACTIVATION_ROUTE
 from pos_gateway.lookups import current_client
 from pos_gateway.oauth import TOKEN_ROUTE
 from receipts.store.enrolling import is_officer
@@ -42,11 +44,12 @@ def current_officer(
 
 def mount_faces(app: FastAPI) -> None:
     """Mount every face on the app."""
-    app.router.routes.extend([TOKEN_ROUTE, *routes.ISSUING_ROUTES])
+    app.router.routes.extend([TOKEN_ROUTE, ACTIVATION_ROUTE, *routes.ISSUING_ROUTES])
     for router in (
         routes.router,
         receipt_paper.router,
         pos_gateway.public.router,
+        pos_gateway.terminals.router,
         pos_gateway.posapi.routes.router,
         mobile_stub.app.router,
         refunds.api.make_router(current_consumer),

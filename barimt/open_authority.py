@@ -4,15 +4,17 @@ A data directory is new while nothing was ever published in its database and its
 made last. Once there is a list, a missing file is an error, and the root key is not needed until the list changes.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection
 
 from barimt.authority import DEVELOPMENT, FIRST_GATEWAY, ROOT, TOKENS, TURNOVER, Authority, gateway_number
 from kernel.clock import Clock
-from kernel.refusal import Malformed
+from kernel.refusal import Malformed, Unavailable
 from receipts.key_list import read_key_list
 from receipts.keys import Key, KeyRole, kid_of
 from receipts.publish_keys import publish_keys, revoke_key
@@ -25,6 +27,9 @@ from runtime.unusable import Unusable
 VALID_FROM = datetime(2016, 1, 1, tzinfo=UTC)
 """Before the first e-receipt, so that a replay of any year verifies."""
 VALID_FOR = timedelta(days=365 * 80)
+ROOT_RETRY_AFTER_S = 300
+"""After how long a till may ask again whether the root key is at hand: somebody has to bring it."""
+_log = structlog.get_logger()
 
 
 class RootKeyNeeded(Unusable):
@@ -110,6 +115,21 @@ def root_for(connection: Connection, clock: Clock, *, settings: Settings, wanted
             f" {' or '.join(root.hex() for root in roots)}. Name its file: BARIMT_ROOT_KEY"
         )
     return root
+
+
+def root_at_hand(settings: Settings, clock: Clock) -> Callable[[Connection], Ed25519PrivateKey]:
+    """Answer what reads the root key for a till's activation, while the centre runs; it raises `Unavailable` where the
+    key is not at hand, and the log says what to do.
+    """
+
+    def read(connection: Connection) -> Ed25519PrivateKey:
+        try:
+            return root_for(connection, clock, settings=settings, wanted="to certify the key of a till")
+        except Unusable as error:
+            _log.warning("root_key_away", reason=str(error))
+            raise Unavailable("root_key_away", retry_after_s=ROOT_RETRY_AFTER_S) from error
+
+    return read
 
 
 def root_key_path(settings: Settings) -> Path:

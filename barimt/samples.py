@@ -10,6 +10,15 @@ ADDRESS: Final = "http://127.0.0.1:8000"
 NDJSON: Final = "application/x-ndjson"
 _READ: Final = '$(python3 -c \'import json; print(json.load(open(".barimt/{file}.json"))["{name}"])\')'
 
+_KEY: Final = (
+    "{name}=$(python3 -c 'import base64, pathlib, secrets;"
+    " from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey as Key;"
+    ' file = pathlib.Path(".barimt/{file}.key"); file.exists() or file.write_text(secrets.token_hex(32));'
+    " public = Key.from_private_bytes(bytes.fromhex(file.read_text())).public_key().public_bytes_raw();"
+    ' print(base64.urlsafe_b64encode(public).decode().rstrip("="))\')'
+)
+"""Makes a key in a file, where it is not there yet, and says its public half."""
+
 TOKENS: Final = {
     "till": "TOKEN=$(barimt admin terminal token .barimt/terminal.json)",
     "consumer": "TOKEN=" + _READ.format(file="consumer", name="token"),
@@ -21,17 +30,26 @@ VARIABLES: Final = {
     "QR": "QR=" + _READ.format(file="receipt", name="qr"),
     "VOIDED": 'VOIDED=$(head -1 .barimt/batch.ndjson | python3 -c \'import json; print(json.loads(input())["receipt"]'
     '["id"])\')',
+    "CODE": "CODE=" + _READ.format(file="code", name="code"),
+    "KEY": _KEY.format(name="KEY", file="till"),
+    "CLIENT": _KEY.format(name="CLIENT", file="client"),
+    "PREFIX": "PREFIX=" + _READ.format(file="activated", name='shard"]["prefix'),
     "ENTRY": "ENTRY=1  # an `entry` of GET /v1/me/entries",
 }
-"""What else a sample needs, and how it is had once the samples of POST /v1/receipts and its batch were pasted."""
+"""What else a sample needs, and how it is had once the samples of POST /v1/receipts, its batch and an activation were
+pasted.
+"""
 
 BEGIN: Final = """\
-barimt admin seller add --tin 37900846788 --name 'Дэлгүүр' --sector 4711 --district 2501 --vat-from 2016-01-01
+barimt admin seller add --tin 37900846788 --name 'Дэлгүүр' --sector 4711 --district 2501 --vat-from 2016-01-01 \\
+  --reg-no 2657457
+barimt admin seller account add --seller 37900846788 --number 4990037827 --name 'Дэлгүүр'
 barimt admin terminal add --seller 37900846788 --number 10012619 --json > .barimt/terminal.json
+barimt admin terminal code --seller 37900846788 --number 20000001 --json > .barimt/code.json
 barimt admin consumer add --json > .barimt/consumer.json
 barimt admin officer add --id tuya --name 'Туяа' --json > .barimt/officer.json
 """
-"""Enrols a shop, a customer and an officer."""
+"""Enrols a shop with a terminal and a till to come, a customer and an officer."""
 
 WORDS: Final = f"""\
 An open e-receipt, VAT-refund and receipt-lottery system. Tills post sales and get a signed QR code for each; consumers
@@ -49,6 +67,7 @@ months are Ulaanbaatar's. `Accept-Language: en` asks for English; else people ar
 """The document's own description."""
 TAGS: Final = {
     "tokens": "Where a till begins.",
+    "tills": "For tills that sign for themselves: how one begins, and how the centre sees it.",
     "receipts": "For tills: issue, void, look up.",
     "declarations": "For sellers' programs: what a month brought.",
     "consumers": "For an app: claim receipts, see money, entries, and who looked.",

@@ -27,6 +27,7 @@ FORM_CODES = (
     "consumer_no_form",
     "district_form",
     "document_form",
+    "ed25519_key_form",
     "key_form",
     "method_form",
     "month_form",

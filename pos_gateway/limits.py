@@ -7,6 +7,7 @@
 | `tokens`   | a client that has proved itself      | 1        | 60        | -                                        |
 | `address`  | who asks for tokens, proved or not   | 20       | 1,200     | `BARIMT_ADDRESS_TOKENS_PER_SECOND`       |
 | `lookups`  | an address that looks taxpayers up   | 5        | 300       | -                                        |
+| `activations` | an address that activates tills   | 1        | 60        | -                                        |
 
 A receipt costs one, so that a batch of n lines costs n; a void or a look-up costs one, too. 0 switches a limit off.
 
@@ -16,7 +17,8 @@ as it is answered makes 300 to 1,000 a second, and would use up a terminal's 100
 a second it leaves 17 minutes to notice. A chain of 1,000 tills, a sale every 3 s, makes 333 a second. A token is good
 for an hour, so a till asks for one an hour; 1,200 tills behind one address may all be switched on at once. A till looks
 up a buyer for each sale to a business, and the code lists once a day; who wants the whole register of 100,000 sellers
-needs more than five hours.
+needs more than five hours. A chain that activates 60 tills behind one address does it in a minute; who tries codes out
+has 86,400 attempts a day at 2⁸⁰.
 
 Each worker counts by itself, and a connection stays with its worker: who spreads connections over N workers may go N
 times as fast. That is meant: the limits protect the workers, and counting together would cost each receipt a statement.
@@ -41,6 +43,7 @@ from runtime.tokens.assertion import SeenJti
 WINDOW_S = 60
 TOKENS_PER_SECOND = 1
 LOOKUPS_PER_SECOND = 5
+ACTIVATIONS_PER_SECOND = 1
 EXCHANGES_AT_ONCE = 2
 """Assertions that may ask the database at the same time: of the gateway's seven connections the sequencers have two for
 themselves, uploads two, and one is left for whoever sells, however many invented assertions come.
@@ -101,6 +104,7 @@ class Limits:
         self._addresses = quotas("address", bounds.address_tokens_per_second)
         self._tokens = quotas("tokens", TOKENS_PER_SECOND)
         self._lookups = quotas("lookups", LOOKUPS_PER_SECOND)
+        self._activations = quotas("activations", ACTIVATIONS_PER_SECOND)
         self._exchanges = asyncio.Semaphore(EXCHANGES_AT_ONCE)
         self._waiting = 0
 
@@ -120,6 +124,11 @@ class Limits:
         """Count a look-up that needs no token. Raises `RateLimited`."""
         if self._lookups is not None:
             self._lookups.spend(subscriber_of(address))
+
+    def ask_activation(self, address: str | None) -> None:
+        """Count an activation, before its code is looked at. Raises `RateLimited`."""
+        if self._activations is not None:
+            self._activations.spend(subscriber_of(address))
 
     def grant_token(self, client_id: str) -> None:
         """Count a token for a client that has proved itself: nobody else can use up its quota. Raises `RateLimited`."""

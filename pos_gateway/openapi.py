@@ -10,7 +10,8 @@ from typing import Any, Final
 import msgspec
 from pydantic import TypeAdapter
 
-from pos_gateway import batch, explain, oauth, routes, signed, wire
+from pos_gateway import activation, batch, explain, oauth, routes, signed, wire
+from pos_gateway.activation import ActivationAnswer
 from pos_gateway.answers import ReceiptAnswer
 from receipts.link_findings import FINDING_CODES
 from runtime.problem_docs import ALWAYS, BEARER, problem_responses
@@ -55,18 +56,43 @@ def issuing_paths() -> Json:
         "/v1/receipts/batch": {"post": _batch()},
         "/v1/receipts/signed": {"post": _signed()},
         "/v1/receipts/{id}/void": {"post": _void()},
+        "/v1/terminals/activate": {"post": _activation()},
     }
 
 
 def issuing_schemas() -> Json:
     """Answer the schemas that those paths refer to, by name."""
-    bodies = (wire.ReceiptIn, wire.BatchLineIn, wire.SignedLineIn, wire.VoidIn)
+    bodies = (wire.ReceiptIn, wire.BatchLineIn, wire.SignedLineIn, wire.VoidIn, wire.ActivationIn)
     _, requests = msgspec.json.schema_components(bodies, ref_template=_SCHEMAS + "{name}")
-    answer = TypeAdapter(ReceiptAnswer).json_schema(ref_template=_SCHEMAS + "{model}", mode="serialization")
-    parts = answer.pop("$defs")
-    return {**{name: _portable(schema) for name, schema in requests.items()}, **parts, "ReceiptAnswer": answer} | {
-        "BatchVerdict": _verdict(),
-        "SignedVerdict": _signed_verdict(),
+    answers = _answer_schemas(ReceiptAnswer) | _answer_schemas(ActivationAnswer)
+    return (
+        {name: _portable(schema) for name, schema in requests.items()}
+        | answers
+        | {
+            "BatchVerdict": _verdict(),
+            "SignedVerdict": _signed_verdict(),
+        }
+    )
+
+
+def _answer_schemas(answer: Any) -> Json:
+    schema = TypeAdapter(answer).json_schema(ref_template=_SCHEMAS + "{model}", mode="serialization")
+    parts: Json = schema.pop("$defs")
+    return {**parts, answer.__name__: schema}
+
+
+def _activation() -> Json:
+    answer = _ref("ActivationAnswer")
+    codes = (*ALWAYS, *_BODY, "activation_code_unknown", "public_key_taken", "rate_limited", "root_key_away",
+             "terminal_exists")  # fmt: skip
+    return _described(activation.post_activation, "Activate a till", "tills") | {
+        "security": [],
+        "requestBody": _body(routes.JSON, _ref("ActivationIn")),
+        "responses": {
+            "200": _answer("Activated before, with the same code and keys.", answer),
+            "201": _answer("Activated, and durable.", answer),
+        }
+        | problem_responses(codes, (*SHAPE_FAULTS, "activation_code_form")),
     }
 
 

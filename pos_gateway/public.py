@@ -1,13 +1,13 @@
 """What anyone may fetch from the centre: the signed keys with which receipts are verified offline."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict
 
 from kernel.refusal import Refusal, Unavailable
 from pos_gateway.gateway import gateway_of
-from receipts.key_list import key_file
+from receipts.key_list import key_file, keys_shown
 from receipts.store import reading
 
 
@@ -67,3 +67,22 @@ async def get_keys(request: Request) -> dict[str, Any]:
     if signed is None:
         raise Unavailable("no key list yet", retry_after_s=5)
     return key_file(signed)
+
+
+@router.get(
+    "/keys/tills/{prefix}",
+    summary="Keys of tills that sign for themselves",
+    response_model=ShardOut,
+    response_model_exclude_unset=True,
+)
+async def get_shard(
+    request: Request,
+    prefix: Annotated[str, Path(pattern="^[0-9a-f]{2}$", description="the first two hexadecimal digits of the kid")],
+) -> dict[str, Any]:
+    """Answer the keys of the tills whose kid begins with two digits: `barimt verify` says which are wanted. Save the
+    answer; then `barimt verify TEXT --keys keys.json --shard FILE` checks a till's receipt without asking anybody.
+    """
+    signed = await reading.find_key_shard(gateway_of(request.app).database, prefix)
+    if signed is None:
+        raise ShardUnknown
+    return {"prefix": prefix, "keys": keys_shown(signed), "signed": signed}

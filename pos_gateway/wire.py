@@ -53,6 +53,8 @@ Barcode = Annotated[str, late_form(r"\A[\x21-\x7e]{1,32}\Z", "barcode_form", "1 
 Method = Annotated[str, form(r"\A[A-Z][A-Z0-9_]{0,31}\Z", "method_form", "as CASH, PAYMENT_CARD, BANK_TRANSFER")]
 Key = Annotated[str, form(r"\A[\x21-\x7e]{1,128}\Z", "key_form", "1 to 128 printable ASCII characters")]
 ReportMonth = Annotated[str, form(r"\A20[0-9]{2}-(0[1-9]|1[0-2])\Z", "month_form", "YYYY-MM, as 2017-03")]
+PUBLIC_KEY = "base64url of the 32 octets of an Ed25519 public key"
+PublicKey = Annotated[str, form(r"\A[A-Za-z0-9_-]{43}\Z", "ed25519_key_form", PUBLIC_KEY)]
 Instant = Annotated[str, Meta(max_length=40)]
 
 
@@ -137,6 +139,14 @@ class SignedLineIn(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     private: PrivateIn | None = None
 
 
+class ActivationIn(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The body of `POST /v1/terminals/activate`."""
+
+    code: Annotated[str, Meta(min_length=16, max_length=64, description="as it was copied: hyphens may be left out")]
+    public_key: Annotated[PublicKey, Meta(description="signs receipts")]
+    client_key: Annotated[PublicKey, Meta(description="asks for tokens (`private_key_jwt`)")]
+
+
 T = TypeVar("T")
 
 
@@ -185,6 +195,8 @@ read_void: Callable[[bytes], VoidIn] = _reader(VoidIn, lambda _void: None)
 
 read_signed_line: Callable[[bytes], SignedLineIn] = _reader(SignedLineIn, lambda _line: None)
 """Read one line of signed links. Raises `Malformed` with every fault."""
+read_activation: Callable[[bytes], ActivationIn] = _reader(ActivationIn, lambda _activation: None)
+"""Read the body of an activation. Raises `Malformed` with every fault."""
 
 
 def submission_of(body: ReceiptIn) -> Submission:

@@ -6,7 +6,7 @@ Everything runs in the caller's transaction; nothing here commits.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from sqlalchemy import Connection
@@ -38,6 +38,12 @@ class SellerUnknown(Refusal):
     """No seller has that TIN."""
 
     code = "seller_unknown"
+
+
+class RegisterNumberTaken(Refusal):
+    """Another seller has that number of the state register."""
+
+    code = "reg_no_taken"
 
 
 class TerminalExists(Refusal):
@@ -74,6 +80,8 @@ class NewSeller:
     district: str
     city_tax_payer: bool = False
     vat_registered_from: date | None = None
+    reg_no: str | None = None
+    """Of a company: its seven digits in the state register."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,9 @@ class NewTerminal:
 
 
 def add_seller(connection: Connection, clock: Clock, *, seller: NewSeller) -> int:
-    """Enrol a seller and answer its seller number. Raises `Malformed` with all faults, or `SellerExists`."""
+    """Enrol a seller and answer its seller number. Raises `Malformed` with all faults, `SellerExists` or
+    `RegisterNumberTaken`.
+    """
     _check_seller(seller)
     number = seller_number_of(seller.tin)
     if number is None:
@@ -103,11 +113,12 @@ def add_seller(connection: Connection, clock: Clock, *, seller: NewSeller) -> in
             "sector": seller.sector,
             "district": seller.district,
             "city_tax_payer": seller.city_tax_payer,
+            "reg_no": seller.reg_no,
             "enrolled_at": clock(),
         },
     )
     if not added:
-        raise SellerExists(tin=seller.tin)
+        raise SellerExists(tin=seller.tin) if enrolling.find_seller(connection, seller.tin) else RegisterNumberTaken
     if seller.vat_registered_from is not None:
         enrolling.add_vat_registration(connection, number, seller.vat_registered_from)
     return number
@@ -123,6 +134,8 @@ def _check_seller(seller: NewSeller) -> None:
         faults.append(Fault("out_of_range", "/name", f"1 to {NAME_MAX} characters"))
     if not seller.sector.isascii() or not seller.sector.isalnum() or len(seller.sector) > 16:  # noqa: PLR2004 - as the table
         faults.append(Fault("sector_form", "/sector", "an ISIC Rev. 4 code, as 4711"))
+    if seller.reg_no is not None and not re.fullmatch(r"[0-9]{7}", seller.reg_no):
+        faults.append(Fault("reg_no_form", "/reg_no", "7 digits, as 2657457"))
     if seller.district not in districts():
         faults.append(Fault("district_unknown", "/district", "a code of the district list, as 2501"))
     if faults:
@@ -164,23 +177,12 @@ def add_terminal(
 
     Raises `Malformed`, `SellerUnknown`, `ClientUnknown` or `TerminalExists`.
     """
-    _check_terminal(terminal)
+    check_terminal(terminal.branch, terminal.district)
     seller = seller_number(connection, terminal.seller_tin)
     if enrolling.client_seller(connection, terminal.client_id) != seller:
         raise ClientUnknown(client_id=terminal.client_id)
     now = clock()
-    record = canonical_json(
-        {
-            "seller_tin": terminal.seller_tin,
-            "seller": f"{seller:012d}",
-            "terminal": format_terminal(terminal.number),
-            "mode": terminal.mode,
-            "branch": f"{terminal.branch:03d}",
-            "district": terminal.district,
-            "epoch": epoch,
-            "enrolled_at": now.isoformat(),
-        }
-    )
+    record = enrolment_record(terminal, seller=seller, epoch=epoch, enrolled_at=now)
     added = enrolling.add_terminal(
         connection,
         {
@@ -208,11 +210,28 @@ def add_terminal(
     return seller
 
 
-def _check_terminal(terminal: NewTerminal) -> None:
+def enrolment_record(terminal: NewTerminal, *, seller: int, epoch: int, enrolled_at: datetime) -> bytes:
+    """Write what a terminal's start link builds on: canonical JSON of who it is (docs/formats/chain.md)."""
+    return canonical_json(
+        {
+            "seller_tin": terminal.seller_tin,
+            "seller": f"{seller:012d}",
+            "terminal": format_terminal(terminal.number),
+            "mode": terminal.mode,
+            "branch": f"{terminal.branch:03d}",
+            "district": terminal.district,
+            "epoch": epoch,
+            "enrolled_at": enrolled_at.isoformat(),
+        }
+    )
+
+
+def check_terminal(branch: int, district: str) -> None:
+    """See that a terminal may stand there. Raises `Malformed` with all faults."""
     faults: list[Fault] = []
-    if not 0 <= terminal.branch <= BRANCH_MAX:
+    if not 0 <= branch <= BRANCH_MAX:
         faults.append(Fault("out_of_range", "/branch", "0 to 999"))
-    if terminal.district not in districts():
+    if district not in districts():
         faults.append(Fault("district_unknown", "/district", "a code of the district list, as 2501"))
     if faults:
         raise Malformed(*faults)

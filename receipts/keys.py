@@ -85,6 +85,26 @@ class Signer:
         object.__setattr__(self, "sign", lambda message: crypto_sign(message, secret)[:crypto_sign_BYTES])
 
 
+def is_weak_key(public_key: bytes) -> bool:
+    """Whether 32 bytes are a public key of small order: a signature that holds for it can be made by anybody."""
+    return bytes((*public_key[:31], public_key[31] & 0x7F)) in _SMALL_ORDER
+
+
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(y)
+    for y in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+"""The points whose order divides eight (RFC 8032, 5.1), by their y without the sign of x, in every spelling."""
+
+
 def turnover_key(master: bytes, *, seller: int, terminal: int, epoch: int) -> bytes:
     """Answer K of one terminal: HKDF-SHA-256 (RFC 5869) of the epoch's master secret, 32 bytes.
 

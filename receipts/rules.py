@@ -34,6 +34,8 @@ class Rules:
     draw_minimum_mongo: int
     held_claims_max: int
     """How many receipts of one terminal that are not yet reported one consumer may hold."""
+    till_key_days: int
+    """For how many days a till's key is certified: a cash register's seal was renewed every two years."""
 
 
 _2016 = Rules(
@@ -48,6 +50,7 @@ _2016 = Rules(
     draw_day=19,
     draw_minimum_mongo=1,
     held_claims_max=10,
+    till_key_days=730,
 )
 _2020 = replace(_2016, claim_period_months=3)
 _2024 = replace(_2020, city_tax_per_mille=20)

@@ -32,7 +32,16 @@ as large as what was sent."""
 _REFUSED_WITH: Final[Mapping[int, tuple[str, ...]]] = {
     400: ("invalid_request", "unsupported_grant_type"),
     401: ("invalid_client", "token_expired", "unauthenticated"),
-    403: ("forbidden", "foreign_form", "forged", "other_site", "own_seller", "wrong_seller", "wrong_signer"),
+    403: (
+        "activation_code_unknown",
+        "forbidden",
+        "foreign_form",
+        "forged",
+        "other_site",
+        "own_seller",
+        "wrong_seller",
+        "wrong_signer",
+    ),
     404: (
         "client_unknown",
         "invoice_unknown",
@@ -49,6 +58,7 @@ _REFUSED_WITH: Final[Mapping[int, tuple[str, ...]]] = {
         "unknown_receipt",
     ),
     409: (
+        "account_exists",
         "activation_untrusted",
         "already_claimed",
         "already_void",
@@ -72,10 +82,13 @@ _REFUSED_WITH: Final[Mapping[int, tuple[str, ...]]] = {
         "not_claimable",
         "not_correctable",
         "not_latest",
+        "not_suspended",
         "officer_exists",
         "predecessor_missing",
+        "public_key_taken",
         "queue_tampered",
         "receipt_void",
+        "reg_no_taken",
         "root_key_revoked",
         "replaces_nothing",
         "seat_suspended",
@@ -87,6 +100,7 @@ _REFUSED_WITH: Final[Mapping[int, tuple[str, ...]]] = {
         "terminal_closed",
         "terminal_day_full",
         "terminal_exists",
+        "terminal_numbers_exhausted",
         "terminal_suspended",
         "too_late",
         "too_many_held",
@@ -129,6 +143,7 @@ PROBLEM_STATUSES: Final[Mapping[str, int]] = {
     **STATUSES,
     "malformed": 400,
     "pool_full": 503,
+    "root_key_away": 503,
     "internal": 500,
 }
 """Every code that a problem may bear, with its status; for the documentation."""

@@ -11,7 +11,7 @@ from kernel.clock import Month
 from receipts.chain import Head
 from receipts.stored import StoredReceipt
 
-_SELLER_COLUMNS = "seller, tin, name, sector, district, city_tax_payer, enrolled_at"
+_SELLER_COLUMNS = "seller, tin, name, sector, district, city_tax_payer, enrolled_at, reg_no"
 _RECEIPT_COLUMNS = StoredReceipt.__struct_fields__
 
 
@@ -25,7 +25,7 @@ def add_seller(connection: Connection, seller: Mapping[str, Any]) -> bool:
     return _added(
         connection,
         f"INSERT INTO pos.sellers ({_SELLER_COLUMNS}) VALUES (:seller, :tin, :name, :sector, :district,"  # noqa: S608
-        " :city_tax_payer, :enrolled_at) ON CONFLICT DO NOTHING RETURNING seller",
+        " :city_tax_payer, :enrolled_at, :reg_no) ON CONFLICT DO NOTHING RETURNING seller",
         seller,
     )
 
@@ -56,7 +56,7 @@ def list_sellers(connection: Connection) -> Sequence[RowMapping]:
     return (
         connection.execute(
             text("""
-            SELECT s.tin, s.seller, s.name, s.sector, s.district, s.city_tax_payer,
+            SELECT s.tin, s.seller, s.name, s.sector, s.district, s.city_tax_payer, s.reg_no,
                    (SELECT min(v.registered_from) FROM pos.vat_registrations v WHERE v.seller = s.seller) AS vat_from,
                    (SELECT count(*) FROM pos.terminals t WHERE t.seller = s.seller) AS terminals
             FROM pos.sellers s ORDER BY s.tin""")
@@ -69,9 +69,29 @@ def list_sellers(connection: Connection) -> Sequence[RowMapping]:
 def list_terminals(connection: Connection, seller: int) -> Sequence[RowMapping]:
     """Answer a seller's terminals with where their chains stand."""
     sql = """
-        SELECT t.terminal, t.mode, t.branch, t.district, t.client_id, t.suspended_at, t.closed_at,
+        SELECT t.terminal, t.mode, t.branch, t.district, t.client_id, t.suspended_at, t.suspended_for, t.closed_at,
                c.counter, c.turnover_mongo, c.last_issued_at
         FROM pos.terminals t JOIN pos.chains c USING (seller, terminal) WHERE t.seller = :seller ORDER BY t.terminal"""
+    return connection.execute(text(sql), {"seller": seller}).mappings().all()
+
+
+def add_account(connection: Connection, seller: int, account: Mapping[str, Any]) -> int | None:
+    """Store an account of a seller and answer its number; None when the seller has named it before."""
+    sql = (
+        "INSERT INTO pos.seller_accounts (seller, account_no, account_name, bank_id, bank_name, iban)"
+        " VALUES (:seller, :account_no, :account_name, :bank_id, :bank_name, :iban)"
+        " ON CONFLICT DO NOTHING RETURNING account"
+    )
+    number: int | None = connection.execute(text(sql), {"seller": seller, **account}).scalar()
+    return number
+
+
+def list_accounts(connection: Connection, seller: int) -> Sequence[RowMapping]:
+    """Answer the accounts of a seller."""
+    sql = (
+        "SELECT account AS id, account_no, account_name, bank_id, bank_name, iban FROM pos.seller_accounts"
+        " WHERE seller = :seller ORDER BY account"
+    )
     return connection.execute(text(sql), {"seller": seller}).mappings().all()
 
 

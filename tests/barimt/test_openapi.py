@@ -17,8 +17,8 @@ from tests.serving import Centre
 
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 FIRST = (
-    "POST /v1/receipts", "POST /v1/receipts/batch", "POST /v1/claims", "PUT /v1/me/bank-account",
-    "GET /v1/sellers/{tin}/receipts",
+    "POST /v1/terminals/activate", "POST /v1/receipts", "POST /v1/receipts/batch", "POST /v1/claims",
+    "PUT /v1/me/bank-account", "GET /v1/sellers/{tin}/receipts",
 )  # fmt: skip
 """What others build on; then the month is drawn and paid, and the rest may be pasted in any order."""
 AFTER_CUT_OFF = datetime(2017, 4, 20, 4, 0, tzinfo=UTC)
@@ -95,6 +95,7 @@ class TestDocument:
             TOKEN, "GET /api/info/check/barcode/v2", "GET /api/info/check/barcode/v2/{path}",
             "GET /api/info/check/getBranchInfo", "GET /api/info/check/getInfo",
             "GET /api/receipt/receipt/getProductTaxCode", "GET /v1/keys",
+            "GET /v1/keys/tills/{prefix}", "POST /v1/terminals/activate",
             "GET /v1/draws", "GET /v1/draws/{month}", "GET /v1/draws/{month}/transcript",
             "GET /healthz", "GET /readyz", "GET /metrics", "GET /problems/{code}",
         }  # fmt: skip
@@ -122,7 +123,9 @@ class TestExamples:
                 check_body(document, operation, *answer)
 
     def test_what_is_sent_again_is_answered_again(self, answers: dict[str, list[Pasted]]) -> None:
-        for name in ("POST /v1/receipts", "POST /v1/receipts/{id}/void", "POST /v1/declarations"):
+        for name in (
+            "POST /v1/terminals/activate", "POST /v1/receipts", "POST /v1/receipts/{id}/void", "POST /v1/declarations",
+        ):  # fmt: skip
             first, second = answers[name]
             assert (first.status, second.status) == (201, 200), name
             assert first.body == second.body
