@@ -91,9 +91,9 @@ def _store(intake: Intake, link: SignedLink, merchants: Merchants, turnover_mong
         amounts,
         received_at=intake.now,
         turnover_mongo=turnover_mongo,
-        root=None if bundle is None else bundle.root,
+        bundle=bundle,
     )
-    intake.heads[terminal] = head_after(link, turnover_mongo)
+    intake.heads[terminal] = head_after(link, intake.heads[terminal], turnover_mongo)
     intake.moved.add(terminal)
     intake.receipts.append(receipt)
     intake.known[link.key] = Known(link.receipt_hash, receipt.root_key)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from kernel.identity import seller_number_of
-from receipts.document import Document
-from receipts.ids import NUMBERS_A_DAY, ReceiptId
+from receipts.ids import ReceiptId
 from receipts.invariant import Invariant, Tally
+from receipts.link_findings import BARE, UNFOLLOWED, numbers_are_free
 from receipts.link_in_chain import LinkInChain, numbers_of_parts
+from receipts.signed_invariants import findings_are_true, month_is_right, taxes_are_right
+from receipts.signed_rows import NOBODY, merchant_number
 from receipts.stored import ReceiptKey
 
 
@@ -54,13 +55,13 @@ def _chain_links(link: LinkInChain) -> bool:
 
 
 def _times(link: LinkInChain) -> bool:
-    return datetime.fromtimestamp(link.payload.issued_at, UTC) >= link.stood.last_issued_at
+    in_order = datetime.fromtimestamp(link.payload.issued_at, UTC) >= link.stood.last_issued_at
+    return in_order or link.has("times")
 
 
 def _numbers(link: LinkInChain) -> bool:
-    at, stood = link.payload.id, link.stood
-    free = at.day > stood.day or (at.day == stood.day and at.number >= stood.next_number)
-    return free and at.number + numbers_of_parts(link) < NUMBERS_A_DAY
+    free = numbers_are_free(link.payload.id, link.stood, parts=numbers_of_parts(link))
+    return free or link.has("numbers")
 
 
 def _sealed_turnovers(link: LinkInChain) -> bool:
@@ -69,7 +70,7 @@ def _sealed_turnovers(link: LinkInChain) -> bool:
 
 def _turnovers(link: LinkInChain) -> bool:
     added = link.payload.total_mongo if link.payload.kind.nature.adds_turnover else 0
-    return link.turnover_mongo == link.stood.turnover_mongo + added
+    return link.turnover_mongo == link.stood.turnover_mongo + added or link.has("turnover_mismatch")
 
 
 def _document_digests(link: LinkInChain) -> bool:
@@ -88,12 +89,20 @@ def _columns_of_document(link: LinkInChain) -> bool:
     """That what follows nothing is its own root is for `roots` to say, and what a void takes back for `void_amounts`;
     its document has no parts.
     """
-    row, document = link.row, link.content
-    return (
-        row.reference == document.reference
-        and (document.root_id is None or row.root_key == key_of(document.root_id))
-        and (link.is_void or (row.amounts == _amounts(document, link.given_numbers) and _adds_up(link)))
-    )
+    reference = None if link.has("reference_form") else link.content.reference
+    parts = link.is_void or (_keeps_parts(link) and _adds_up(link))
+    return link.row.reference == reference and _keeps_root(link) and parts
+
+
+def _keeps_root(link: LinkInChain) -> bool:
+    """Whether the root is the one that the document names; one that a finding calls wrong is the other one."""
+    row, named = link.row, link.content.root_id
+    if any(link.has(code) for code in UNFOLLOWED) or link.has("nature_mismatch", "/corrects"):
+        return row.root_key == row.key
+    for found in link.stored.findings:
+        if found.code == "root_mismatch" and found.expected is not None:
+            return row.root_key == key_of(ReceiptId.parse(found.expected))
+    return named is None or row.root_key == key_of(named)
 
 
 def key_of(named: ReceiptId) -> ReceiptKey:
@@ -101,29 +110,32 @@ def key_of(named: ReceiptId) -> ReceiptKey:
     return named.seller, named.terminal, named.day, named.number
 
 
-def _amounts(document: Document, given_numbers: Mapping[str, int]) -> list[tuple[int | None, int, int, int, int]]:
-    return [
-        (
-            _seller_number(part.merchant_tin, given_numbers),
-            part.tax_type,
-            part.total_mongo,
-            part.vat_mongo,
-            part.city_tax_mongo,
-        )
-        for part in document.parts
-    ]
+def _keeps_parts(link: LinkInChain) -> bool:
+    bare = link.payload.kind.nature in BARE
+    stated = [] if bare else [
+        (part.tax_type, part.total_mongo, part.vat_mongo, part.city_tax_mongo) for part in link.content.parts
+    ]  # fmt: skip
+    merchants = [part.merchant for part in link.row.amounts]
+    return [tuple(part[1:]) for part in link.row.amounts] == stated and all(
+        _is_merchant(link, at, merchant) for at, merchant in enumerate(merchants)
+    )
 
 
-def _seller_number(tin: str, given_numbers: Mapping[str, int]) -> int | None:
-    if tin in given_numbers:
-        return given_numbers[tin]
-    return seller_number_of(tin) if tin.isascii() and tin.isdecimal() else None
+def _is_merchant(link: LinkInChain, at: int, merchant: int) -> bool:
+    tin = link.content.parts[at].merchant_tin
+    own = merchant_number(tin, {})
+    if link.has("merchant_unknown", f"/parts/{at}/seller_tin"):
+        return merchant == own
+    return merchant == link.given_numbers.get(tin, own) != NOBODY
 
 
 def _adds_up(link: LinkInChain) -> bool:
     row = link.row
-    sums = (sum(row.part_totals_mongo), sum(row.part_vats_mongo), sum(row.part_city_taxes_mongo))
-    return sums == (row.total_mongo, row.vat_mongo, row.city_tax_mongo)
+    return (
+        sum(row.part_city_taxes_mongo) == row.city_tax_mongo
+        and (sum(row.part_totals_mongo) == row.total_mongo or link.has("amounts_mismatch", "/total_mongo"))
+        and (sum(row.part_vats_mongo) == row.vat_mongo or link.has("amounts_mismatch", "/vat_mongo"))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +154,7 @@ def _of_link(
 
 
 _IN_CHAIN = ("signatures", "terminals")
+_READABLE = ("signatures", "document_digests", "document_forms", "columns_of_qr")
 LINK_INVARIANTS: Sequence[LinkInvariant] = (
     _of_link("signatures", "Each receipt is signed by a published key in its scope and time.", _signature),
     _of_link("terminals", "Each receipt belongs to an enrolled terminal.", _terminals),
@@ -195,7 +208,29 @@ LINK_INVARIANTS: Sequence[LinkInvariant] = (
         "columns_of_document",
         "Reference, root and parts stored are what the document says.",
         _columns_of_document,
-        needs=["signatures", "document_digests", "document_forms", "columns_of_qr"],
+        needs=_READABLE,
+    ),
+    _of_link("taxes", "Each VAT is the computed one, or a finding says so.", taxes_are_right, needs=_READABLE),
+    _of_link(
+        "tax_months",
+        "Each receipt counts for the month that its document and its times say.",
+        month_is_right,
+        needs=_READABLE,
+    ),
+    _of_link(
+        "link_findings",
+        "What is found about a till's link is what is the matter with it.",
+        findings_are_true,
+        needs=(
+            *_IN_CHAIN,
+            *_READABLE,
+            "times",
+            "numbers",
+            "sealed_turnovers",
+            "turnovers",
+            "columns_of_document",
+            "taxes",
+        ),
     ),
 )
 HEADS = Invariant("heads", "Each chain's stored head is where its last link left it.")

@@ -11,14 +11,14 @@ from sqlalchemy import Connection
 
 from kernel.refusal import Malformed
 from receipts.chain_invariants import HEADS, LINK_INVARIANTS, judge_link, key_of
+from receipts.check_forks import check_forks
 from receipts.document import decode_document
 from receipts.invariant import PLACES_MAX, Checked, Invariant, Tally
 from receipts.key_list import read_key_list, read_shard
 from receipts.keys import Key, Keyring, keyring_of
-from receipts.link_in_chain import Enrolled, Evidence, SealingKeys, head_after, read_link
-from receipts.store import checking, publishing
+from receipts.link_in_chain import Enrolled, Evidence, SealingKeys, StoredLink, head_after, read_link
+from receipts.store import checking, checking_links, publishing
 from receipts.store.checking import Follower, HeldRow
-from receipts.stored import StoredReceipt
 from receipts.verification import AskTheCentre, NotGenuine, verify_cose
 
 WATCHED_EVERY = 500
@@ -45,6 +45,10 @@ QUERIES: Mapping[Invariant, str] = {
     Invariant("void_claims", "Claims of voided receipts are void, and no others."): checking.VOID_CLAIMS,
     Invariant("held_reported", "No claim is held any longer once its receipt is reported."): checking.HELD_REPORTED,
     Invariant("sightings", "What consumers scanned is what is stored."): checking.SIGHTINGS,
+    Invariant("found_links", "Each finding is of a stored link of a till, or of a fork."): checking_links.FOUND_LINKS,
+    Invariant("counted_receipts", "Each month of its own is of a stored receipt."): checking_links.COUNTED_RECEIPTS,
+    Invariant("closings", "Each terminal whose till has closed its chain is closed."): checking_links.CLOSINGS,
+    Invariant("forks", "Each fork is a second successor or builds on one."): checking_links.FORKS,
 }
 
 
@@ -61,6 +65,7 @@ def check_receipts(
         _key_list(connection),
         _predecessors(checking.followers(connection)),
         _held_bytes(checking.held(connection), evidence.keyring),
+        check_forks(connection, evidence),
         *(ask(connection, invariant, query) for invariant, query in QUERIES.items()),
     ]
 
@@ -79,8 +84,10 @@ def _walk(connection: Connection, evidence: Evidence, watch: Callable[[int], Non
     walked = 0
     for terminal, rows in _chains(checking.terminals(connection), checking.receipts(connection)):
         head = None if terminal is None else terminal.first_head
-        for row in rows:
-            link = read_link(row, terminal, head, evidence, sealing)
+        if terminal is not None and terminal.mode == "till":
+            rows = checking.receipts_of_till(connection, terminal.seller, terminal.terminal)  # noqa: PLW2901 - its own
+        for stored in rows:
+            link = read_link(stored, terminal, head, evidence, sealing)
             judge_link(link, tallies)
             head = head_after(link)
             walked += 1
@@ -95,12 +102,12 @@ def _walk(connection: Connection, evidence: Evidence, watch: Callable[[int], Non
 
 
 def _chains(
-    terminals: Iterable[Enrolled], receipts: Iterable[StoredReceipt]
-) -> Iterator[tuple[Enrolled | None, Iterable[StoredReceipt]]]:
+    terminals: Iterable[Enrolled], receipts: Iterable[StoredLink]
+) -> Iterator[tuple[Enrolled | None, Iterable[StoredLink]]]:
     """Join two streams in the order of (seller, terminal): every terminal with its receipts, in order, and receipts
     without a terminal. The receipts of one must be taken before the next is asked for.
     """
-    groups = groupby(receipts, key=lambda row: (row.seller, row.terminal))
+    groups = groupby(receipts, key=lambda stored: (stored.row.seller, stored.row.terminal))
     group = next(groups, None)
     for terminal in terminals:
         at = (terminal.seller, terminal.terminal)
@@ -154,8 +161,8 @@ def _predecessors(followers: Iterable[Follower]) -> Checked:
         except Malformed:
             continue  # `document_forms` says so
         root = document.root_id
-        names = document.previous_id == follower.previous_id and root is not None and key_of(root) == follower.root_key
-        if names and follower.one_bundle:
+        named = root is not None and key_of(root) == follower.root_key
+        if document.previous_id == follower.previous_id and follower.one_bundle and named is not follower.other_root:
             tally.held()
         else:
             tally.broke(str(follower.id))

@@ -30,6 +30,8 @@ FINDING_CODES = (
     "tax_product_unknown", "times", "too_many_lines", "turnover_mismatch", "unknown_receipt", "vat_mismatch",
 )  # fmt: skip
 """Everything that can be found about a link that a till signed."""
+EXPECTED_MAX = 255
+"""Characters of `expected` that are kept."""
 FINDINGS_MAX = 250
 """Findings kept of one link. Those on which `barimt check` relies come first and are fewer."""
 Finding = Fault
@@ -38,6 +40,8 @@ Merchants = Mapping[str, Merchant]
 """The enrolled merchants by TIN, with their tax status on the business day of the link."""
 BARE = frozenset({Nature.VOID, Nature.START, Nature.CLOSING})
 """Natures whose documents have no parts."""
+UNFOLLOWED = frozenset({"already_void", "not_correctable", "not_latest", "unknown_receipt"})
+"""Findings of a correction or void that is nobody's successor."""
 _FOLLOWING = frozenset({Nature.CORRECTION, Nature.VOID})
 _REFERENCE = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
 _REASON = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
@@ -61,9 +65,11 @@ def judge_content(link: SignedLink, merchants: Merchants) -> Content:
     if reference is not None and _REFERENCE.fullmatch(reference) is None:
         findings.append(Fault("reference_form", "/reference", "1 to 64 characters, no control ones"))
         reference = None
-    if link.kind.nature in BARE or not link.document.parts:
+    if link.kind.nature in BARE:
         return Content(tuple(findings), 0, reference)
     findings += _sums(link)
+    if not link.document.parts:
+        return Content(tuple(findings), 0, reference)
     submission = _submission(link)
     day = business_date(link.issued_at)
     faults, splits = assess(submission, merchants, rules=rules_on(day), day=day)
@@ -165,19 +171,28 @@ def numbers_are_free(named: ReceiptId, head: Head, *, parts: int) -> bool:
     return free and named.number + parts < NUMBERS_A_DAY
 
 
-def head_after(link: SignedLink, turnover_mongo: int) -> Head:
-    """Answer where a chain stands after a link, whatever is found about it."""
+def head_after(link: SignedLink, before: Head, turnover_mongo: int) -> Head:
+    """Answer where a chain stands after a link, whatever is found about it. Days and numbers never go back, so that
+    none is given twice unseen after a link of an earlier day.
+    """
     payload = link.payload
+    day, next_number = places_after(payload.id, before, parts=link.numbers)
     return Head(
         seller=payload.id.seller,
         terminal=payload.id.terminal,
         counter=payload.counter + 1,
         previous_hash=link.receipt_hash,
         turnover_mongo=turnover_mongo,
-        day=payload.id.day,
-        next_number=min(payload.id.number + 1 + link.numbers, NUMBERS_A_DAY),
+        day=day,
+        next_number=next_number,
         last_issued_at=link.issued_at,
     )
+
+
+def places_after(named: ReceiptId, before: Head, *, parts: int) -> tuple[int, int]:
+    """Answer the last day of a till's chain and its next free number."""
+    after = named.day, min(named.number + 1 + parts, NUMBERS_A_DAY)
+    return max(after, (before.day, before.next_number))
 
 
 def judge_lottery(link: SignedLink, *, root_has: bool | None) -> Iterator[Finding]:

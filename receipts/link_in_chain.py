@@ -14,8 +14,10 @@ from receipts import qr
 from receipts.chain import Head, first_head
 from receipts.document import Document, decode_document
 from receipts.keys import Keyring, KeyRole, turnover_key
+from receipts.link_findings import Finding, places_after
 from receipts.qr import Payload
 from receipts.receipt import Nature
+from receipts.signed_link import SignedLink
 from receipts.stored import StoredReceipt
 from receipts.verification import AskTheCentre, NotGenuine, Verified, verify_cose
 
@@ -54,12 +56,23 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredLink:
+    """A row with what stands beside it: what was found about a link that a till signed, and the month for which the
+    receipt counts where that is not the month of its issue.
+    """
+
+    row: StoredReceipt
+    findings: tuple[Finding, ...] = ()
+    tax_month: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LinkInChain:
     """A stored link, read for judgement. `verified` is None where the bytes are not genuine, `document` where it is not
     the signed one in its one form, `turnover_mongo` (opened) where it cannot be opened, `before` where nobody knows.
     """
 
-    row: StoredReceipt
+    stored: StoredLink
     terminal: Enrolled | None
     before: Head | None
     verified: Verified | None
@@ -67,6 +80,21 @@ class LinkInChain:
     document_hash: bytes
     turnover_mongo: int | None
     given_numbers: Mapping[str, int]
+
+    @property
+    def row(self) -> StoredReceipt:
+        """The row itself."""
+        return self.stored.row
+
+    def has(self, code: str, path: str | None = None) -> bool:
+        """Whether a finding of this code is recorded, at a path or anywhere."""
+        return any(found.code == code and path in {None, found.path} for found in self.stored.findings)
+
+    @property
+    def signed(self) -> SignedLink:
+        """The link as its till sent it; only for invariants that need a genuine one with its document."""
+        assert self.verified is not None
+        return SignedLink(self.verified, self.content, self.row.document)
 
     @property
     def place(self) -> str:
@@ -99,14 +127,15 @@ class LinkInChain:
 
 
 def read_link(
-    row: StoredReceipt, terminal: Enrolled | None, before: Head | None, evidence: Evidence, key: "SealingKeys"
+    stored: StoredLink, terminal: Enrolled | None, before: Head | None, evidence: Evidence, key: "SealingKeys"
 ) -> LinkInChain:
     """Read a link at its place in its chain: verify the bytes, open the turnover, decode the document."""
+    row = stored.row
     verified = _verified(row, evidence.keyring)
     document_hash = sha256(row.document)
     signed = verified is not None and document_hash[:8] == verified.payload.document
     return LinkInChain(
-        row=row,
+        stored=stored,
         terminal=terminal,
         before=before,
         verified=verified,
@@ -165,15 +194,18 @@ def head_after(link: LinkInChain) -> Head:
         number_after = row.number + 1 + numbers_of_parts(link)
         return Head(row.seller, row.terminal, row.counter + 1, row.receipt_hash, row.turnover_mongo, row.day,
                     number_after, row.issued_at)  # fmt: skip
-    payload = link.payload
+    payload, parts = link.payload, numbers_of_parts(link)
+    day, next_number = payload.id.day, payload.id.number + 1 + parts
+    if link.verified.kind.by_till and link.before is not None:
+        day, next_number = places_after(payload.id, link.before, parts=parts)
     return Head(
         seller=row.seller,
         terminal=row.terminal,
         counter=payload.counter + 1,
         previous_hash=link.verified.receipt_hash,
         turnover_mongo=row.turnover_mongo if link.turnover_mongo is None else link.turnover_mongo,
-        day=payload.id.day,
-        next_number=payload.id.number + 1 + numbers_of_parts(link),
+        day=day,
+        next_number=next_number,
         last_issued_at=datetime.fromtimestamp(payload.issued_at, UTC),
     )
 

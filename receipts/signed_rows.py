@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from kernel.identity import parse_tin, seller_number_of
 from kernel.refusal import Malformed
+from receipts.chunk import Bundle
 from receipts.ids import ReceiptId
-from receipts.link_findings import Content
+from receipts.link_findings import BARE, Content
 from receipts.receipt import Nature
 from receipts.signed_link import SignedLink
 from receipts.stored import PartAmounts, StoredReceipt
@@ -83,11 +84,15 @@ def accepted_receipt(
     *,
     received_at: datetime,
     turnover_mongo: int,
-    root: StoredReceipt | None,
+    bundle: Bundle | None,
 ) -> StoredReceipt:
-    """Answer the row of the next link of a chain; without `root` it is its own. Total and VAT are the QR's, the parts
-    the document's, or of a void the voided ones taken back.
+    """Answer the row of the next link of a chain; without a bundle that it follows it is its own root. Total and VAT
+    are the QR's, the parts the document's, or of a void the voided ones taken back.
     """
+    root = None if bundle is None else bundle.root
+    computed_vat_mongo = content.computed_vat_mongo
+    if bundle is not None and link.kind.nature is Nature.VOID:
+        computed_vat_mongo = -bundle.latest.computed_vat_mongo
     payload = link.payload
     at = payload.id
     return StoredReceipt(
@@ -113,7 +118,7 @@ def accepted_receipt(
         link.document_hash,
         content.reference,
         payments_text(link.payments),
-        content.computed_vat_mongo,
+        computed_vat_mongo,
         [part.merchant for part in amounts],
         [part.tax_type for part in amounts],
         [part.total_mongo for part in amounts],
@@ -126,10 +131,12 @@ def amounts_of(
     link: SignedLink, merchants: Mapping[str, _Numbered], *, voided: StoredReceipt | None
 ) -> list[PartAmounts]:
     """Answer what the parts of a link come to. A void takes the voided ones back, and nothing where nobody knows what
-    it voids.
+    it voids; a start and a closing have none.
     """
-    if link.kind.nature is Nature.VOID:
-        return [] if voided is None else [_negated(part) for part in voided.amounts]
+    if link.kind.nature is Nature.VOID and voided is not None:
+        return [_negated(part) for part in voided.amounts]
+    if link.kind.nature in BARE:
+        return []
     return [
         PartAmounts(
             merchant_number(part.merchant_tin, merchants),

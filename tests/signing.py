@@ -1,5 +1,6 @@
 """A till that signs its receipts by itself and uploads them when the test says so: a real signer over real HTTP."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Sequence
@@ -11,11 +12,13 @@ import httpx2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
+from barimt.check import follow_all
 from receipts import qr
 from receipts.chain import ChainKey, Draft, Head, Link, advance, first_head
+from receipts.check_receipts import check_receipts
 from receipts.document import Document, Line, Part
 from receipts.keys import Key, KeyRole, Signer, turnover_key
-from receipts.publish_keys import publish_keys
+from receipts.publish_keys import publish_keys, revoke_key
 from receipts.receipt import Nature, TaxType
 from runtime.database import Role
 from runtime.key_files import read_signing_key
@@ -171,3 +174,18 @@ def statuses(verdicts: Sequence[Json]) -> list[int]:
 
 def findings(verdicts: Sequence[Json]) -> list[list[str]]:
     return [verdict["receipt"]["findings"] for verdict in verdicts]
+
+
+def broken(centre: Centre) -> dict[str, tuple[str, ...]]:
+    """Let the claims follow, look at every invariant, and answer those that are broken."""
+    asyncio.run(follow_all(centre.database, centre.clock))
+    with centre.database.transaction(Role.OWNER) as connection:
+        done = check_receipts(connection, masters=centre.authority.masters)
+    return {one.invariant.code: one.places for one in done if not one.holds}
+
+
+def revoke(till: SigningTill) -> None:
+    """Take a till's key out of trust, now."""
+    root = read_signing_key(till.centre.authority.folder / "root.key")
+    with till.centre.database.transaction(Role.JOBS) as connection:
+        revoke_key(connection, till.centre.clock, kid=till.public.kid, root=root)

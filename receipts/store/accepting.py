@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from asyncpg import Connection
 
 from receipts.intake import Enrolment, Intake, Known, Terminal
-from receipts.link_findings import Finding
+from receipts.link_findings import EXPECTED_MAX, Finding
 from receipts.signed_rows import Fork
 from receipts.store import issuing
 from receipts.store.copying import copy_receipts
@@ -55,7 +55,6 @@ UPDATE pos.terminals SET suspended_at = $3, suspended_for = $4
 WHERE seller = $1 AND terminal = $2 AND suspended_at IS NULL
 """
 CLOSE = "UPDATE pos.terminals SET closed_at = $3 WHERE seller = $1 AND terminal = $2 AND closed_at IS NULL"
-_TEXT_MAX = 255
 
 
 async def find_enrolments(connection: Connection, terminals: Iterable[Terminal]) -> dict[Terminal, Enrolment]:
@@ -121,7 +120,7 @@ def _row(fork: Fork) -> tuple[object, ...]:
 
 def _finding_columns(intake: Intake) -> list[list[object]]:
     rows = [
-        (link.id.seller, link.receipt_hash, found.code, found.path[:_TEXT_MAX], _cut(found.expected))
+        (link.id.seller, link.receipt_hash, found.code, found.path, _cut(found.expected))
         for link, findings in intake.findings
         for found in findings
     ]
@@ -129,7 +128,7 @@ def _finding_columns(intake: Intake) -> list[list[object]]:
 
 
 def _cut(text: str | None) -> str | None:
-    return None if text is None else text[:_TEXT_MAX]
+    return None if text is None else text[:EXPECTED_MAX]
 
 
 def _columns(rows: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from random import Random  # noqa: TID251 - seeded
 
 import httpx2
@@ -19,7 +20,7 @@ from receipts.receipt import Nature
 from tests.answered import faults, refused
 from tests.changing import replace
 from tests.serving import OPENED_AT, Centre, at_once, wait_for
-from tests.signing import SigningTill, add_signing_till, findings, line_of, sale, statuses
+from tests.signing import SigningTill, add_signing_till, broken, findings, line_of, revoke, sale, statuses
 
 OTHER = 5_500_00
 """What a copy of a till rings up: something else than the till."""
@@ -159,7 +160,8 @@ class TestRefusing:
     def test_takes_from_a_revoked_key_only_what_was_stored_before(self, till: SigningTill) -> None:
         till.sell_many(2)
         till.upload(till.links[:2])
-        till.centre.ask("UPDATE pos.keys SET revoked_at = now() WHERE kid = %s", till.public.kid)
+        till.centre.set_clock(OPENED_AT + timedelta(seconds=1))
+        revoke(till)
         verdicts = till.upload(till.links)
         assert statuses(verdicts) == [200, 200, 409]
         assert verdicts[2]["problem"]["code"] == "key_revoked"
@@ -395,3 +397,7 @@ class TestDatabaseAway:
         assert set(told) <= {200, 201, 409, 503, 504}
         till.upload(till.links)
         assert till.stored() == as_stored(till.links)
+
+
+def test_all_that_was_taken_holds_when_it_is_checked(shared_centre: Centre) -> None:
+    assert broken(shared_centre) == {}

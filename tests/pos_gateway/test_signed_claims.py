@@ -12,7 +12,7 @@ from receipts.receipt import Nature
 from tests.answered import Json
 from tests.changing import replace
 from tests.serving import OPENED_AT, Centre, Person, wait_for
-from tests.signing import SigningTill, add_signing_till, sale, statuses
+from tests.signing import SigningTill, add_signing_till, broken, sale, statuses
 
 
 @pytest.fixture
@@ -207,3 +207,7 @@ def test_an_empty_document_is_no_sale(till: SigningTill) -> None:
     link = till.sign(sale(till, 0, document=Document(), part_sellers=(), lottery=False))
     [verdict] = till.upload([link])
     assert verdict["receipt"]["findings"] == ["nature_mismatch"]
+
+
+def test_all_that_was_taken_holds_when_it_is_checked(shared_centre: Centre) -> None:
+    assert broken(shared_centre) == {}

@@ -12,7 +12,7 @@ from receipts.receipt import Nature, TaxType
 from tests.answered import Json
 from tests.changing import replace
 from tests.serving import OPENED_AT, Centre
-from tests.signing import SigningTill, add_signing_till, sale, void_draft
+from tests.signing import SigningTill, add_signing_till, broken, sale, void_draft
 
 BUYER = "37900846789"
 
@@ -352,3 +352,7 @@ class TestReportMonths:
             till.tin,
         )
         assert rows == [(2017 * 12 + 1,)]
+
+
+def test_all_that_was_taken_holds_when_it_is_checked(shared_centre: Centre) -> None:
+    assert broken(shared_centre) == {}

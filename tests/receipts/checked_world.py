@@ -12,17 +12,17 @@ from sqlalchemy import Connection, text
 
 from kernel.canonical import sha256
 from receipts import qr
-from receipts.chain import Draft, Head, Link, advance, first_head
-from receipts.document import Document, Line, Part, decode_document, encode_document
+from receipts.chain import Draft, Head, Link, advance
+from receipts.document import decode_document, encode_document
 from receipts.enrol import NewSeller, NewTerminal, add_client, add_seller, add_terminal
 from receipts.keys import Key, KeyRole
 from receipts.publish_keys import publish_keys
 from receipts.receipt import Nature, TaxType
-from receipts.store import issuing
 from receipts.stored import PartAmounts, StoredReceipt, stored_receipt
 from runtime.database import Database, Role
 from tests.changing import replace
 from tests.factories import EPOCH, MASTER, OPENED_AT, PartOf, Shop, Till, World, open_world
+from tests.receipts.signed_world import Liar, deliver, enrol_till, make_liar, sale_draft, sign, start
 
 ROOT = Ed25519PrivateKey.from_private_bytes(b"r" * 32)
 ROOT_KEY = Key(ROOT.public_key().public_bytes_raw(), KeyRole.ROOT, OPENED_AT, OPENED_AT + timedelta(days=4000))
@@ -55,6 +55,7 @@ class CheckedWorld:
     reported: StoredReceipt
     """A till's sale that was held, then reported."""
     unreported: Link
+    liar: Liar
     consumers: tuple[int, int, int]
     """Of `claimed` and `voided`; of `correction`; of the till's two."""
     claims: Mapping[str, int]
@@ -68,7 +69,8 @@ def make_world(database: Database) -> CheckedWorld:
 
 async def _make(database: Database) -> CheckedWorld:
     async with open_world(database) as world:
-        shop, other, till = world.add_shop(), _shop_with_long_tin(world), _till(world)
+        shop, other, till = world.add_shop(), _shop_with_long_tin(world), enrol_till(world)
+        liar = enrol_till(world)
         with database.transaction(Role.OWNER) as connection:
             publish_keys(connection, world.clock, keys=[ROOT_KEY, *world.keyring.values()], root=ROOT)
         world.add_shop(mode="till")  # a chain without a link
@@ -83,7 +85,9 @@ async def _make(database: Database) -> CheckedWorld:
             "voided": (await world.claim(voided, first)).claim.claim,
         }
         void = await world.void(voided)
-        held, unreported = (_ring_up(world, till, total) for total in (7_700_00, 8_800_00))
+        first_link, held, unreported = (
+            start(till), *(sign(till, sale_draft(till.shop, total)) for total in (7_700_00, 8_800_00))
+        )  # fmt: skip
         claims |= {
             "reported": (await world.claim(held, third)).claim.claim,
             "unreported": (await world.claim(unreported, third)).claim.claim,
@@ -104,7 +108,8 @@ async def _make(database: Database) -> CheckedWorld:
             sale=await world.sell(shop, 77_000_00),
             last=await world.sell(shop, 88_000_00),
             of_other=await world.sell(other, 99_000_00),
-            reported=await _report(world, till, held),
+            reported=(await deliver(world, till, first_link, held))[1],
+            liar=await make_liar(world, liar),
             unreported=unreported,
             consumers=(first, second, third),
             claims=claims,
@@ -127,54 +132,6 @@ def _shop_with_long_tin(world: World) -> Shop:
             chain_key=world.chain_key,
         )
     return Shop(seller, tin, terminal, vat_payer=True)
-
-
-def _till(world: World) -> Till:
-    till = world.add_till()
-    with world.database.transaction(Role.OWNER) as connection:
-        enrolment = connection.execute(text("SELECT enrolment FROM pos.terminals WHERE mode = 'till'")).scalar_one()
-    till.head = first_head(
-        seller=till.shop.seller, terminal=till.shop.terminal, enrolment=enrolment, enrolled_at=world.now
-    )
-    return till
-
-
-def _ring_up(world: World, till: Till, total_mongo: int) -> Link:
-    draft = sale_draft(till.shop, total_mongo)
-    link, till.head = advance(till.head, draft, issued_at=world.now, key=till.key)
-    return link
-
-
-async def _report(world: World, till: Till, link: Link) -> StoredReceipt:
-    """Store a till's link, and where its chain stands after it, as an upload does."""
-    [row] = await world.upload(till, link)
-    head = head_after(link, first=till.head)
-    async with world.gateway.acquire() as connection, connection.transaction():
-        await issuing.move_chains_and_add_keys(connection, [head], [], 0)
-    return row
-
-
-def head_after(link: Link, *, first: Head) -> Head:
-    """Answer where a chain stands after a link."""
-    return Head(first.seller, first.terminal, link.counter + 1, link.receipt_hash, link.turnover_mongo, link.id.day,
-                link.id.number + 1 + len(link.part_ids), link.issued_at)  # fmt: skip
-
-
-def sale_draft(shop: Shop, total_mongo: int, **changes: Any) -> Draft:
-    """A sale of one loaf of bread, or what the changes make of it."""
-    vat_mongo = total_mongo // 11
-    part = Part(shop.tin, TaxType.VAT_ABLE, total_mongo, vat_mongo, 0, (Line("Талх", "1", "ш", total_mongo),))
-    draft = Draft(
-        Nature.SALE,
-        business=False,
-        lottery=True,
-        branch=1,
-        total_mongo=total_mongo,
-        vat_mongo=vat_mongo,
-        document=Document(parts=(part,)),
-        part_sellers=(shop.seller,),
-    )
-    return replace(draft, **changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +221,7 @@ class Insider:
             PartAmounts(seller, part.tax_type, part.total_mongo, part.vat_mongo, part.city_tax_mongo)
             for seller, part in zip(draft.part_sellers, draft.document.parts, strict=True)
         ]
-        row = stored_receipt(link, amounts, received_at=link.issued_at, computed_vat_mongo=0, root=root)
+        row = stored_receipt(link, amounts, received_at=link.issued_at, computed_vat_mongo=draft.vat_mongo, root=root)
         places = ", ".join(f":{name}" for name in _COLUMNS)
         self.run(f"INSERT INTO pos.receipts ({', '.join(_COLUMNS)}) VALUES ({places})", **asdict(row))
         self.run(

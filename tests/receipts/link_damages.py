@@ -280,13 +280,14 @@ def list_forged(by: Insider) -> Places:
 def list_removed(by: Insider) -> Places:
     by.run("DELETE FROM pos.key_lists")
     kids = by.connection.execute(text("SELECT encode(kid, 'hex') FROM pos.keys WHERE role <> 'till' ORDER BY kid"))
-    prefix = till_kid(by)[:2]
-    return (*kids.scalars(), f"{prefix}: key_shard_signature at /shards/{prefix}")
+    prefixes = sorted(till.key.signer.kid.hex()[:2] for till in (by.at.till, by.at.liar.till))
+    return (*kids.scalars(), *(f"{prefix}: key_shard_signature at /shards/{prefix}" for prefix in prefixes))
 
 
 @damage("key_list")
 def till_key_prolonged(by: Insider) -> Places:
-    by.run("UPDATE pos.keys SET not_after = not_after + interval '1 day' WHERE role = 'till'")
+    kid = by.at.till.key.signer.kid
+    by.run("UPDATE pos.keys SET not_after = not_after + interval '1 day' WHERE kid = :kid", kid=kid)
     return till_kid(by)
 
 
@@ -294,22 +295,26 @@ def till_key_prolonged(by: Insider) -> Places:
 def till_key_slipped_in(by: Insider) -> Places:
     by.run(
         "INSERT INTO pos.keys SELECT substr(sha256(:key), 1, 8), :key, role, seller, terminal, epoch, not_before,"
-        " not_after, revoked_at FROM pos.keys WHERE role = 'till'",
-        key=bytes(32),
-    )
+        " not_after, revoked_at FROM pos.keys WHERE kid = :kid",
+        key=bytes(32), kid=by.at.till.key.signer.kid,
+    )  # fmt: skip
     return hashlib.sha256(bytes(32)).hexdigest()[:16]
 
 
 @damage("key_list")
 def shard_forged(by: Insider) -> Places:
-    by.run("UPDATE pos.key_shards SET signed = overlay(signed PLACING '____' FROM length(signed) - 8)")
     prefix = till_kid(by)[:2]
+    by.run(
+        "UPDATE pos.key_shards SET signed = overlay(signed PLACING '____' FROM length(signed) - 8)"
+        " WHERE prefix = :prefix",
+        prefix=prefix,
+    )
     return f"{prefix}: key_shard_signature at /shards/{prefix}"
 
 
 @damage("key_list")
 def shard_removed(by: Insider) -> Places:
-    by.run("DELETE FROM pos.key_shards")
+    by.run("DELETE FROM pos.key_shards WHERE prefix = :prefix", prefix=till_kid(by)[:2])
     return till_kid(by)
 
 

@@ -311,7 +311,10 @@ def held_for_ever(by: Insider) -> Places:
 
 @damage("sightings")
 def sighting_edited(by: Insider) -> Places:
-    by.run("UPDATE claims.sightings SET turnover_mongo = 0 WHERE number = :number", number=by.at.claimed.number)
+    by.run(
+        "UPDATE claims.sightings SET turnover_mongo = 0 WHERE (seller, number) = (:seller, :number)",
+        seller=by.at.claimed.seller, number=by.at.claimed.number,
+    )  # fmt: skip
     return str(by.at.claimed.id)
 
 

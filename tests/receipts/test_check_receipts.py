@@ -18,9 +18,10 @@ from runtime.database import LOGINS, Database, Role
 from tests.factories import OPENED_AT
 from tests.receipts.checked_world import MASTERS, ROOT, CheckedWorld, Insider, make_world
 from tests.receipts.link_damages import DAMAGES, Damage, hash_edited
+from tests.receipts.signed_damages import COMPOUND
 from tests.receipts.table_damages import claim_void_for_nothing, held_for_ever
 
-OF_WALK = {"heads", "key_list", "predecessors", "held_bytes"}
+OF_WALK = {"fork_bytes", "heads", "key_list", "predecessors", "held_bytes"}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,11 @@ class TestCheckReceipts:
     def test_finds_the_one_thing_that_is_broken_and_where(self, insider: Insider, code: str, does: Damage) -> None:
         places = does(insider)
         assert broken(insider.connection) == {code: (places,) if isinstance(places, str) else places}
+
+    @pytest.mark.parametrize(("codes", "does"), COMPOUND, ids=[does.__name__ for _, does in COMPOUND])
+    def test_finds_all_that_is_broken(self, insider: Insider, codes: set[str], does: Damage) -> None:
+        does(insider)
+        assert set(broken(insider.connection)) == codes
 
     def test_has_a_damage_for_every_invariant(self) -> None:
         codes = {asked.invariant.code for asked in LINK_INVARIANTS} | {asked.code for asked in QUERIES} | OF_WALK
@@ -153,17 +159,18 @@ class TestCheckReceipts:
 
     def test_opens_nothing_without_a_secret(self, insider: Insider) -> None:
         done = check_receipts(insider.connection, masters={})
-        assert [one.invariant.code for one in done if not one.holds] == ["sealed_turnovers"]
+        assert [one.invariant.code for one in done if not one.holds] == ["sealed_turnovers", "fork_bytes"]
 
     def test_opens_nothing_to_what_is_stored_with_another_secret(self, insider: Insider) -> None:
         done = check_receipts(insider.connection, masters={1: bytes(32)})
-        assert [one.invariant.code for one in done if not one.holds] == ["sealed_turnovers", "heads"]
+        assert [one.invariant.code for one in done if not one.holds] == ["sealed_turnovers", "heads", "fork_bytes"]
 
     def test_tells_how_far_it_is(self, insider: Insider, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("receipts.check_receipts.WATCHED_EVERY", 6)
         told: list[int] = []
         done = check_receipts(insider.connection, masters=MASTERS, watch=told.append)
-        assert told == [6, 12, done[0].looked_at]
+        links = done[0].looked_at
+        assert told == [*range(6, links, 6), links]
 
     def test_holds_for_an_empty_database(self, database: Database) -> None:
         with database.transaction(Role.OWNER) as connection:
