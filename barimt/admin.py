@@ -46,7 +46,7 @@ def seller_add(  # noqa: PLR0913 - one option a field
     district: Annotated[str, typer.Option(help="Four digits, as 2501.")],
     vat_from: Annotated[str | None, typer.Option(help="First day registered for VAT, as 2016-01-01.")] = None,
     city_tax: Annotated[bool, typer.Option("--city-tax", help="Pays the capital city tax.")] = False,
-    reg_no: Annotated[str | None, typer.Option(help="Of a company: seven digits of the state register.")] = None,
+    reg_no: Annotated[str | None, typer.Option(help="Of a company: its number in the state register.")] = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:

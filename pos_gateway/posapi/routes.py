@@ -114,7 +114,6 @@ router = APIRouter(prefix="/api", tags=["public"], dependencies=[Depends(count_l
     "/info/check/getTinInfo",
     summary="The TIN that belongs to a register number",
     response_model=TinOut,
-    include_in_schema=False,
 )
 async def get_tin_info(
     request: Request,

@@ -93,7 +93,7 @@ class TestDocument:
         }
         assert public == {
             TOKEN, "GET /api/info/check/barcode/v2", "GET /api/info/check/barcode/v2/{path}",
-            "GET /api/info/check/getBranchInfo", "GET /api/info/check/getInfo",
+            "GET /api/info/check/getBranchInfo", "GET /api/info/check/getInfo", "GET /api/info/check/getTinInfo",
             "GET /api/receipt/receipt/getProductTaxCode", "GET /v1/keys",
             "GET /v1/keys/tills/{prefix}", "POST /v1/terminals/activate",
             "GET /v1/draws", "GET /v1/draws/{month}", "GET /v1/draws/{month}/transcript",

@@ -17,6 +17,8 @@ from pos_gateway.posapi.lookups import (
     tin_answer,
 )
 from receipts.codes import classification_below
+from receipts.enrol import NewSeller, add_seller
+from runtime.database import Role
 from tests.needs import SHARED_DATA
 from tests.serving import Centre
 
@@ -38,11 +40,15 @@ class TestSdk:
         assert found.vatpayer_registered_date == date(2016, 1, 1)
 
     def test_asks_for_a_tin_by_a_register_number(self, shared_centre: Centre) -> None:
-        till = shared_centre.enrol()
-        shared_centre.ask("UPDATE pos.sellers SET reg_no = '99119911' WHERE tin = %s RETURNING 1", till.tin)
+        sellers = {"99119911": "37900846788", "2657457": "37900846789"}  # the first is the vendor's test merchant
+        with shared_centre.database.transaction(Role.JOBS) as connection:
+            for reg_no, tin in sellers.items():
+                seller = NewSeller(tin, "Дэлгүүр", "4711", "2501", reg_no=reg_no)
+                add_seller(connection, shared_centre.clock, seller=seller)
         with client_of(shared_centre) as client:
-            answer = client.tin_info.read("99119911")
-            assert (answer.status, answer.data) == (200, till.tin)
+            for reg_no, tin in sellers.items():
+                answer = client.tin_info.read(reg_no)
+                assert (answer.status, answer.data) == (200, tin)
             for nobody in ("1234567", "\0", "УБ12345678"):
                 with pytest.raises(PosApiHttpError) as refused:
                     client.tin_info.read(nobody)
