@@ -1,8 +1,10 @@
 """What `barimt till` shows on the terminal: the till's standing, a day, faults of the queue."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -63,7 +65,7 @@ def show_activation(activation: Activation, *, waiting: int, as_json: bool) -> N
         "waiting": waiting,
     }
     if as_json:
-        out.print_json(data=shown)
+        typer.echo(json.dumps(shown, ensure_ascii=False))
         return
     out.print(f"[green]✓[/] {escape(seat.name)}: till {shown['terminal']} is active.", highlight=False)
     out.print(

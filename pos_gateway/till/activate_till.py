@@ -11,17 +11,17 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from kernel.canonical import sha256
+from kernel.canonical import base64url, sha256
 from kernel.clock import Clock
 from kernel.identity import format_terminal
 from kernel.refusal import Refusal
 from pos_gateway.till.ask_centre import AskCentre
 from pos_gateway.till.centre_file import CentreFile
-from pos_gateway.till.centre_words import b64url, parse_code
 from pos_gateway.till.certification import check_activation
 from pos_gateway.till.installation import Installation
 from pos_gateway.till.seat import Activated, Seat
 from pos_gateway.till.till_dir import TillDir
+from receipts.activation_code import format_code, parse_code
 from runtime.key_files import make_secret, read_signing_key
 
 
@@ -55,6 +55,8 @@ async def activate_till(
     `CentreFailure`, `ActivationUntrusted` or `SeatTaken`.
     """
     asked = _Asked.of(installation.dir, code)
+    if (done := _done_before(installation, asked)) is not None:
+        return done
     activated, root = await _ask(installation.dir, centre, asked, clock, root_kid)
     seat = activated.seat()
     taken = installation.seat_of(seat.tin)
@@ -78,6 +80,8 @@ async def replace_till(
     Raises what `activate_till` raises, and `ReplacesNothing`.
     """
     asked = _Asked.of(installation.dir, code)
+    if (done := _done_before(installation, asked)) is not None:
+        return done, await upload()
     activated, root = await _ask(installation.dir, centre, asked, clock, None)
     seat = activated.seat()
     old = [one for one in installation.seats if one.tin == seat.tin and one.chain != seat.chain]
@@ -95,6 +99,7 @@ class _Asked:
     """A code with the two keys that were made for it, in files named by the code's digest."""
 
     code: str
+    name: str
     signing_file: Path
     client_file: Path
 
@@ -102,7 +107,7 @@ class _Asked:
     def of(cls, till_dir: TillDir, text: str) -> "_Asked":
         code = parse_code(text)
         name = f"asked-{sha256(code.encode()).hex()[:16]}"
-        return cls(code, till_dir.keys / f"{name}.key", till_dir.keys / f"{name}.client.key")
+        return cls(code, name, till_dir.keys / f"{name}.key", till_dir.keys / f"{name}.client.key")
 
     def keys(self) -> tuple[Ed25519PrivateKey, Ed25519PrivateKey]:
         """Answer both keys, made where they are missing. Raises `KeyFileUnusable`."""
@@ -121,9 +126,9 @@ async def _ask(
     """Ask with the code's keys, check the answer, and pin the root key and the centre's address."""
     signing_key, client_key = asked.keys()
     body = {
-        "code": asked.code,
-        "public_key": b64url(signing_key.public_key().public_bytes_raw()),
-        "client_key": b64url(client_key.public_key().public_bytes_raw()),
+        "code": format_code(asked.code),
+        "public_key": base64url(signing_key.public_key().public_bytes_raw()),
+        "client_key": base64url(client_key.public_key().public_bytes_raw()),
     }
     activated = Activated(await centre.activate(body), signing_key, client_key)
     kept = CentreFile.of(till_dir)
@@ -136,5 +141,14 @@ async def _take_seat(
     installation: Installation, asked: _Asked, activated: Activated, activation: Activation
 ) -> Activation:
     seat = await asyncio.to_thread(installation.add_seat, activated)
+    await installation.remember(asked.name, seat.label.encode())
     asked.forget()
     return Activation(seat, activation.root_kid, activation.replaced)
+
+
+def _done_before(installation: Installation, asked: _Asked) -> Activation | None:
+    """Answer what a code was used for here before; its keys are the seat's by now, so that nobody need be asked."""
+    kept, root = installation.remembered(asked.name), CentreFile.of(installation.dir).root_kid
+    label = None if kept is None else kept.body.decode()
+    seat = next((one for one in installation.seats if one.label == label), None)
+    return None if seat is None or root is None else Activation(seat, root)

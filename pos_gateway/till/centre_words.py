@@ -8,21 +8,15 @@ GET /v1/terminals/{terminal}
 "now", "late_issue_hours"}
 """
 
-import base64
-import re
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from kernel.refusal import Fault, Malformed
+from kernel.canonical import base64url
 
 STORED_STATUSES: Final = frozenset({200, 201})
-CODE_LETTERS: Final = 16
-_CODE = re.compile(rf"[0-9A-HJKMNP-TV-Z]{{{CODE_LETTERS}}}")
-_ALIKE: Final = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None, "\u2013": None, "\u00a0": None})
-"""Crockford's base 32: letters that look like digits are meant as digits."""
 
 
 class CentreWordsWrong(Exception):  # noqa: N818 - named by what is wrong
@@ -84,7 +78,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def signed_line(qr: str, document: bytes, private: bytes | None) -> bytes:
     """Write one line of an upload, with its line feed. `private` is JSON as the queue keeps it."""
-    line: dict[str, Any] = {"qr": qr, "document": b64url(document)}
+    line: dict[str, Any] = {"qr": qr, "document": base64url(document)}
     if private:
         line["private"] = msgspec.Raw(private)
     return _encode(line) + b"\n"
@@ -115,18 +109,3 @@ def read_json(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except msgspec.MsgspecError as error:
         raise CentreWordsWrong("no JSON") from error
-
-
-def parse_code(text: str, path: str = "/code") -> str:
-    """Read an activation code as people copy it: any case, with or without its hyphens, `O` for `0`, `I` and `L` for
-    `1`. Answers `XXXX-XXXX-XXXX-XXXX`. Raises `Malformed` with `activation_code_form`.
-    """
-    letters = text.strip().upper().translate(_ALIKE)
-    if not _CODE.fullmatch(letters):
-        raise Malformed(Fault("activation_code_form", path, "16 letters and digits, as 7K2M-9QXA-04TB-W5ZE"))
-    return "-".join(letters[at : at + 4] for at in range(0, CODE_LETTERS, 4))
-
-
-def b64url(octets: bytes) -> str:
-    """Write octets as base64url without padding (RFC 4648 5)."""
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()

@@ -1,12 +1,10 @@
 """What till and centre say to each other, as values."""
 
-import base64
 import json
 
 import pytest
 
-from kernel.refusal import Malformed
-from pos_gateway.till.centre_words import CentreWordsWrong, b64url, parse_code, read_standing, read_verdict, signed_line
+from pos_gateway.till.centre_words import CentreWordsWrong, read_standing, read_verdict, signed_line
 
 STANDING = {
     "terminal": "10012619", "mode": "till", "counter": 3, "head_hash": "ab" * 32,
@@ -27,9 +25,6 @@ class TestSignedLine:
     @pytest.mark.parametrize("private", [None, b""])
     def test_leaves_out_what_is_not_there(self, private: bytes | None) -> None:
         assert json.loads(signed_line("q", b"d", private)).keys() == {"qr", "document"}
-
-    def test_base64url_has_no_padding(self) -> None:
-        assert base64.urlsafe_b64decode(b64url(b"a") + "==") == b"a"
 
 
 class TestVerdict:
@@ -68,21 +63,3 @@ class TestStanding:
     def test_of_another_form_is_refused(self, changed: dict[str, object]) -> None:
         with pytest.raises(CentreWordsWrong):
             read_standing(json.dumps(STANDING | changed).encode())
-
-
-class TestCode:
-    @pytest.mark.parametrize(
-        "text",
-        ["7K2M-9QXA-04TB-W5ZE", "7k2m9qxa04tbw5ze", " 7K2M 9QXA O4TB W5ZE\n", "7k2m–9qxa–o4tb–w5ze"],
-    )
-    def test_is_read_as_people_copy_it(self, text: str) -> None:
-        assert parse_code(text) == "7K2M-9QXA-04TB-W5ZE"
-
-    def test_takes_letters_for_the_digits_that_they_look_like(self) -> None:
-        assert parse_code("IlLo-0000-0000-0000") == "1110-0000-0000-0000"
-
-    @pytest.mark.parametrize("text", ["", "7K2M-9QXA-04TB", "7K2M-9QXA-04TB-W5ZEX", "7K2M-9QXA-04TB-W5ZU", "Ж" * 16])
-    def test_of_another_form_is_refused(self, text: str) -> None:
-        with pytest.raises(Malformed) as caught:
-            parse_code(text)
-        assert caught.value.faults[0].code == "activation_code_form"
