@@ -213,7 +213,7 @@ def show(figures: Figures) -> None:
     bare = figures.fsync
     table.add_row("a bare write and fsync", "", f"{bare.p50_ms:.2f}", f"{bare.p99_ms:.2f}", f"{bare.p999_ms:.2f}",
                   f"{bare.worst_ms:.2f}", f"{bare.count:,}", "")  # fmt: skip
-    console = Console()
+    console = Console(width=120)
     console.print(table)
     console.print(f"uploaded {figures.uploaded:,}, {figures.upload_a_second:,.0f} a second; {figures.left} left over")
     console.print(f"check at the centre: exit {figures.centre_check}; at the till: exit {figures.till_check}")
