@@ -127,9 +127,9 @@ class Stage:
         return Posted(**told | {"latency": Latencies(**told["latency"])})
 
 
-def staged(folder: Path) -> Stage:
+def staged(folder: Path, *, sellers: int = SELLERS) -> Stage:
     """Make a centre and activate a till for every seller with the commands that a shop uses."""
-    tins = tuple(f"{37_900_000_000 + at}" for at in range(SELLERS))
+    tins = tuple(f"{37_900_000_000 + at}" for at in range(sellers))
     stage = Stage(folder, free_port(), free_port(), tins)
     with centre_served(stage.centre_dir, stage.centre_port):
         at = ("--data-dir", str(stage.centre_dir), "--json")

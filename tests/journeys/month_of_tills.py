@@ -321,15 +321,16 @@ def missing_or_doubled(centre: Centre, till: SimulatedTill) -> list[ReceiptId]:
     ]  # fmt: skip
 
 
-def warnings_due(centre: Centre, till: SimulatedTill) -> set[tuple[str, datetime]]:
-    """Answer the warnings that a shop had to be given: at the end of each hour by its own clock, for the oldest receipt
-    that the centre did not have by then. Found from the centre's times of receipt, not from the till's.
+def warnings_due(centre: Centre, till: SimulatedTill) -> dict[tuple[str, datetime], datetime]:
+    """Answer the warnings (code and deadline) that a shop had to be given and by when: at the end of each hour by its
+    own clock, for the oldest receipt that the centre did not have by then. Found from the centre's times of receipt,
+    not from the till's.
     """
     rows = centre.ask(
         "SELECT issued_at, received_at FROM pos.receipts WHERE seller = %s AND kind & 15 <> 6 ORDER BY issued_at",
         next(iter(till.sold.values())).seller,
     )
-    due = set()
+    due: dict[tuple[str, datetime], datetime] = {}
     for at, tick in enumerate(till.ticks, 1):
         outside = till.world.begins + at * HOUR
         waits = [issued for issued, received in rows if issued <= tick and received > outside]
@@ -338,6 +339,6 @@ def warnings_due(centre: Centre, till: SimulatedTill) -> set[tuple[str, datetime
         deadline = min(waits).astimezone(UTC) + timedelta(hours=72)
         for code, before in (("deadline_passed", 0), ("deadline_6h", 6), ("deadline_24h", 24)):
             if tick >= deadline - before * HOUR:
-                due.add((code, deadline))
+                due.setdefault((code, deadline), tick)
                 break
     return due
