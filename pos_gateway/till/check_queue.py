@@ -17,7 +17,7 @@ from pos_gateway.till.store import reading
 from pos_gateway.till.store.connecting import snapshot
 from pos_gateway.till.witness import WitnessUnreadable, read_witness
 
-DROPPABLE = frozenset({"key_seal", "owed_seal", "remembered_seal", "mark_seal"})
+DROPPABLE = frozenset({"key_seal", "owed_seal", "remembered_seal", "mark_seal", "upload_of_no_row"})
 """Faults of what only helps: it is not believed, and nothing is suspended for it."""
 
 _NEW = 1

@@ -13,20 +13,19 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import apsw
-import msgspec
 
 from kernel.clock import DAY_ZERO, Clock
 from kernel.refusal import Unavailable
 from pos_gateway.till import look_into_queue, queue_jobs
 from pos_gateway.till.check_queue import DROPPABLE, check_queue
 from pos_gateway.till.desk import Desk
-from pos_gateway.till.issue_offline import Body, Sale, Void, close_chain, issue_sale, issue_void, repeat
+from pos_gateway.till.issue_offline import Sale, Void, close_chain, issue_sale, issue_void, repeat
 from pos_gateway.till.known_time import KnownTime
 from pos_gateway.till.merchants import merchant_of
 from pos_gateway.till.outcomes import (
@@ -46,6 +45,7 @@ from pos_gateway.till.refusals import QueueTampered, Suspension
 from pos_gateway.till.rows import instant, seconds
 from pos_gateway.till.sealing import Purpose, Sealer
 from pos_gateway.till.seat import Activated, ChainAt, Seat
+from pos_gateway.till.sent_body import NO_BODY, SentBody, kept_of
 from pos_gateway.till.store import reading
 from pos_gateway.till.store.connecting import connect_reader, connect_writer, readable, snapshot
 from pos_gateway.till.tend_queue import Tender
@@ -58,24 +58,10 @@ from receipts.orders import UnknownReceipt
 from receipts.printed import PrintedReceipt
 from receipts.submission import Merchant, Priced, Submission
 
-
-@dataclass(frozen=True, slots=True)
-class SentBody:
-    """What came, as far as it is kept: the digest of exactly the bytes (`Installation.body_digest`), by which a lost
-    answer is given again and equal bodies are listed; the bytes without personal data; the Idempotency-Key.
-    """
-
-    digest: bytes | None = None
-    request: bytes | None = None
-    key: str | None = None
-
-
-NO_BODY: Final = SentBody()
 KEPT: Final = timedelta(days=62)
 """How long an uploaded link stays in the queue: two months, so that last month's day can be looked at."""
 NOTICES_MAX: Final = 200
 T = TypeVar("T")
-_contents = msgspec.msgpack.Encoder()
 
 
 @contextlib.contextmanager
@@ -161,9 +147,15 @@ class Installation:
         await self._writer.write(lambda desk: queue_jobs.resume(desk, seat.chain))
         self.reload()
 
-    async def close_chain(self, seat: Seat) -> Issued:
-        """End a seat's chain with the closing link (nature 7). It is uploaded like every other."""
-        issued = await self._writer.write(lambda desk: queue_jobs.close_seat(desk, close_chain(desk, seat.chain)))
+    async def close_chain(self, seat: Seat) -> Issued | None:
+        """End a seat's chain with the closing link (nature 7), which is uploaded like every other. None where the chain
+        was tampered with so that nothing can follow: it ends as it is, and the centre is to be told of the loss.
+        """
+        issued: Issued | None = None
+        try:
+            issued = await self._writer.write(lambda desk: queue_jobs.close_seat(desk, close_chain(desk, seat.chain)))
+        except QueueTampered:
+            await self._writer.write(lambda desk: queue_jobs.abandon_seat(desk, seat.chain))
         self.reload()
         return issued
 
@@ -185,7 +177,7 @@ class Installation:
         """Issue a judged sale, invoice, payment or correction, and answer it when it is durable. `invoice` says whether
         its type is an invoice's: a correction must be of its root's type.
         """
-        told = self._body(body, _contents.encode((seat.chain, invoice, submission)))
+        told = kept_of(body, self._sealer, seat.chain, invoice, submission)
         sale = Sale(seat.chain, submission, priced, invoice, told)
         return await self._issue(lambda desk: issue_sale(desk, sale), seat)
 
@@ -203,7 +195,7 @@ class Installation:
         if seat is None:
             raise UnknownReceipt
         chain = seat.chain
-        void = Void(chain, receipt, reason, self._body(body, _contents.encode((str(receipt), reason))))
+        void = Void(chain, receipt, reason, kept_of(body, self._sealer, str(receipt), reason))
         return await self._issue(lambda desk: issue_void(desk, void), seat)
 
     def body_digest(self, sent: bytes) -> bytes:
@@ -266,8 +258,9 @@ class Installation:
         """
         dropped = 0
         for seat in self.seats:
-            while went := await self._writer.write(lambda desk, at=seat.chain: queue_jobs.prune(desk, at, kept)):  # type: ignore[misc]
-                dropped += went
+            with contextlib.suppress(QueueTampered):  # evidence stays
+                while went := await self._writer.write(lambda desk, at=seat.chain: queue_jobs.prune(desk, at, kept)):  # type: ignore[misc]
+                    dropped += went
         await self._writer.write(queue_jobs.forget_old)
         await self.keep_time()
         return dropped
@@ -341,7 +334,8 @@ class Installation:
         await self._writer.write(queue_jobs.keep_time)
 
     def suspend_for_faults(self, faults: Sequence[QueueFault]) -> None:
-        """Suspend what faults were found of, and note each. Blocks for a commit."""
+        """Suspend what faults were found of, and note each that is new. Blocks for a commit."""
+        faults = [fault for fault in faults if fault not in self.faults]
         self.faults = (*self.faults, *faults)
         if not faults:
             return
@@ -369,11 +363,6 @@ class Installation:
             raise
         self.known_time.issued(issued.link.issued_at)
         return issued
-
-    def _body(self, sent: SentBody, content: bytes) -> Body:
-        key = sent.key
-        content = b"" if key is None else self._sealer.digest(Purpose.CONTENT, content)
-        return Body(sent.request, sent.digest, key, content)
 
     async def _change_seat(self, seat: Seat, change: Callable[[Seat], Seat]) -> Seat:
         def job(desk: Desk) -> None:

@@ -14,7 +14,7 @@ from pos_gateway.till.desk import Desk, place_of
 from pos_gateway.till.issue_offline import KEYS_KEPT, start_chain
 from pos_gateway.till.outcomes import Backlog, Issued, QueueFault, Verdict
 from pos_gateway.till.refusals import QueueTampered, Suspension
-from pos_gateway.till.rows import UploadRow, first_head_row, instant, seconds
+from pos_gateway.till.rows import UploadRow, first_head_row, instant, seat_of, seconds
 from pos_gateway.till.sealing import Purpose
 from pos_gateway.till.seat import ChainAt, Seat
 from pos_gateway.till.store import reading, writing
@@ -27,9 +27,15 @@ _SETTLING: Final = frozenset({200, 201})
 
 
 def add_seat(desk: Desk, seat: Seat) -> None:
-    """Write a new seat, its chain and its start link. A seat that is there stays as it is."""
+    """Write a new seat, its chain and its start link. A seat that is there stays as it is; one of the same seller whose
+    row was edited makes room.
+    """
     if reading.read_seat(desk.connection, seat.chain) is not None:
         return
+    for columns, seal in reading.read_seats(desk.connection):
+        edited = seat_of(columns)
+        if edited.tin == seat.tin and not desk.sealer.holds(Purpose.SEAT, seal, columns):
+            abandon_seat(desk, edited.chain)
     desk.put_seat(seat)
     desk.put_head(first_head_row(seat))
     start_chain(desk, seat)
@@ -40,6 +46,14 @@ def close_seat(desk: Desk, issued: Issued) -> Issued:
     assert issued.nature is Nature.CLOSING
     desk.put_seat(replace_seat(desk.seat((issued.id.seller, issued.id.terminal)), closed_at=issued.link.issued_at))
     return issued
+
+
+def abandon_seat(desk: Desk, chain: ChainAt) -> None:
+    """Write that a seat is over without a closing link, because its chain or its own row was tampered with."""
+    found = reading.read_seat(desk.connection, chain)
+    if found is not None:
+        seat, now = seat_of(found[0]), desk.now()
+        desk.put_seat(replace_seat(seat, suspended_at=now, suspended_for=Suspension.TAMPERED, closed_at=now))
 
 
 def suspend(desk: Desk, chain: ChainAt, reason: str, detail: str) -> None:

@@ -22,10 +22,11 @@ from pos_gateway.posapi.answer import DONE, answer_of
 from pos_gateway.posapi.privacy import original_without_personal_data
 from pos_gateway.posapi.refused import refused_body
 from pos_gateway.posapi.request import PosRequest, read_request, read_void
-from pos_gateway.till.installation import Installation, SentBody
+from pos_gateway.till.installation import Installation
 from pos_gateway.till.lost_answers import Given, LostAnswers
 from pos_gateway.till.outcomes import Issued
 from pos_gateway.till.refusals import SeatUnknown
+from pos_gateway.till.sent_body import SentBody
 from pos_gateway.till.watched_connections import CONNECTION, Delivery, DeliveryState, WatchedConnection
 from pos_gateway.till.write_groups import OutcomeUnknown
 

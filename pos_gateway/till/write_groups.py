@@ -168,7 +168,8 @@ class GroupWriter:
             self._commit()
         except BaseException:
             with self._news:
-                self._read_answers |= read
+                if not self._closing:
+                    self._read_answers |= read
             self._roll_back()
             raise
         return outcomes

@@ -302,6 +302,27 @@ class TestTheWhole:
             assert till.faults == ()
 
 
+class TestReplacing:
+    @pytest.mark.parametrize(
+        "change",
+        ["UPDATE heads SET counter = 99", "UPDATE seats SET name = 'x'", "DELETE FROM receipts WHERE counter = 8"],
+    )
+    def test_gives_a_tampered_chain_a_successor(
+        self, folder: Path, hands: Hands, activations: Activations, change: str
+    ) -> None:
+        edit(folder, sql(change.replace(" WHERE", " WHERE terminal = 20000001 AND") if "WHERE" in change
+                         else f"{change} WHERE terminal = 20000001"))  # fmt: skip
+        for _ in range(2):
+            activated = activations.activated(terminal=20000077, at=hands.now)
+            with opened(folder, hands) as till:
+                old = till.seat_of("37900846788")
+                if old is not None and old.terminal == 20000001:
+                    run(till.close_chain(old))
+                seat = till.add_seat(activated)
+                run(sell(till, seat))
+                run(till.prune())
+
+
 class TestWhileItRuns:
     def test_an_edited_row_is_found_before_its_upload(self, folder: Path, hands: Hands) -> None:
         with opened(folder, hands) as till:

@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kernel.canonical import canonical_json
 from kernel.clock import business_date
-from pos_gateway.till.installation import Installation, SentBody
+from pos_gateway.till.installation import Installation
 from pos_gateway.till.outcomes import Issued
 from pos_gateway.till.seat import Activated, Seat
+from pos_gateway.till.sent_body import SentBody
 from receipts.document import Line
 from receipts.ids import ReceiptId
 from receipts.keys import Key, KeyRole, key_as_json
