@@ -98,13 +98,21 @@ def is_loopback(host: str) -> bool:
 
 
 def _bound(host: str, port: int) -> socket.socket:
+    """Bind as `socket.create_server` does, but name TCP: only then does asyncio send small answers at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        if os.name == "posix":
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        bound.listen()
     except OSError as error:
+        bound.close()
         raise Unusable(
             f"Cannot listen on {host}, port {port}: {error.strerror}. Is another till running? Another port: barimt"
             f" till --port {port % 65535 + 1}"
         ) from None
+    return bound
 
 
 def _address(host: str, port: int) -> str:

@@ -20,7 +20,7 @@ from pos_gateway.till.ask_centre import AskCentre, CentreAway
 from pos_gateway.till.centre_file import CentreFile
 from pos_gateway.till.installation import Installation, open_installation
 from pos_gateway.till.outcomes import Issued
-from pos_gateway.till.refusals import SeatSuspended
+from pos_gateway.till.refusals import ClockFarAhead, SeatSuspended
 from pos_gateway.till.till_service import look_over
 from pos_gateway.till.upload_receipts import Uploader
 from pos_gateway.till.warn_in_time import warn_in_time
@@ -227,6 +227,8 @@ class SimulatedTill:
                     await self._keep(await self.till.void(last.id, reason="Буцаалт"))
             except SeatSuspended:
                 return
+            except ClockFarAhead:  # the disk that was put back knows no later time; the shopkeeper does
+                await self.till.learn_time(self.clock().replace(microsecond=0))
 
     async def _keep(self, issued: Issued) -> None:
         self.sold[issued.receipt_hash] = issued
