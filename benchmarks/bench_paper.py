@@ -1,6 +1,6 @@
 """How many printed codes a telephone still reads, after blur, rotation, low contrast and a crease.
 
-    python -m benchmarks.bench_paper [--pictures 200] [--seed 1] [--json]
+    python -m benchmarks.bench_paper [--pictures 100] [--seed 1] [--json]
 
 Receipts are printed by a virtual printer from their ESC/POS bytes (and as the picture), cut out around the code with
 the words above and below it, distorted as benchmarks/photographs.py says, and read by pyzbar, by zxing-cpp, and by
@@ -60,10 +60,11 @@ CASES = {
     "blur 0.3": ("… 0.3 mm, half a module of 58 mm paper", Photograph(blur_mm=0.3)),
     "blur 0.4": ("… 0.4 mm", Photograph(blur_mm=0.4)),
     "turned": ("held at any angle, and up to 15° out of the plane", Photograph(turned=180, tilted=15)),
-    "turned 30": ("… up to 30° out of the plane", Photograph(turned=180, tilted=30)),
-    "turned 45": ("… up to 45°", Photograph(turned=180, tilted=45)),
-    "faded 40 %": ("print and paper differ by 40 % of full scale", Photograph(black=80, white=182)),
-    "faded 20 %": ("… by 20 %, the least of grade D in ISO/IEC 15415", Photograph(black=100, white=151)),
+    "turned 45": ("… up to 45° out of the plane", Photograph(turned=180, tilted=45)),
+    "faded 20 %": (
+        "print and paper differ by 20 % of full scale, the least of grade D in ISO/IEC 15415",
+        Photograph(black=100, white=151),
+    ),
     "faded 10 %": ("… by 10 %: a receipt that lay in the sun", Photograph(black=120, white=146)),
     "crease 0.3": ("a fold through the code, its coating gone 0.3 mm wide", Photograph(crease_mm=0.3)),
     "crease 0.6": ("… 0.6 mm, a module wide", Photograph(crease_mm=0.6)),
@@ -108,7 +109,7 @@ def by_zxing(picture: Image.Image) -> list[str]:
 
 
 def by_scan(picture: Image.Image) -> list[str]:
-    """Read as `barimt scan` does."""
+    """Read as `barimt scan` does: as both read it, and then again on clearer pictures."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "photograph.png")
         picture.save(path, compress_level=1)
@@ -118,7 +119,7 @@ def by_scan(picture: Image.Image) -> list[str]:
             return []
 
 
-READERS = {"zbar": by_zbar, "zxing": by_zxing, "scan": by_scan}
+READERS = ("zbar", "zxing", "scan")
 
 
 def read(kind: Print, case: str, count: int, seed: int) -> Counter[str]:
@@ -128,7 +129,8 @@ def read(kind: Print, case: str, count: int, seed: int) -> Counter[str]:
     for _ in range(count):
         text = random.choice(_texts())
         picture = take(CASES[case][1], strip(kind, text), random)
-        found = {name: reader(picture) for name, reader in READERS.items()}
+        found = {"zbar": by_zbar(picture), "zxing": by_zxing(picture)}
+        found["scan"] = found["zbar"] or found["zxing"] or by_scan(picture)
         ended.update(name for name, said in found.items() if said == [text])
         ended["wrong"] += any(said not in ([], [text]) for said in found.values())
     return ended
@@ -163,7 +165,7 @@ def _percent(read: int, count: int) -> str:
 def main() -> int:
     """Print the table and answer the exit code."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--pictures", type=int, default=200, help="of each print under each distortion")
+    parser.add_argument("--pictures", type=int, default=100, help="of each print under each distortion")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
