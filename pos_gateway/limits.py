@@ -7,7 +7,7 @@
 | `tokens`   | a client that has proved itself      | 1        | 60        | -                                        |
 | `address`  | who asks for tokens, proved or not   | 20       | 1,200     | `BARIMT_ADDRESS_TOKENS_PER_SECOND`       |
 | `lookups`  | an address that looks taxpayers up   | 5        | 300       | -                                        |
-| `activations` | an address that activates tills   | 1        | 60        | -                                        |
+| `activate` | an address that activates tills      | 1        | 60        | -                                        |
 
 A receipt costs one, so that a batch of n lines costs n; a void or a look-up costs one, too. 0 switches a limit off.
 
@@ -104,7 +104,7 @@ class Limits:
         self._addresses = quotas("address", bounds.address_tokens_per_second)
         self._tokens = quotas("tokens", TOKENS_PER_SECOND)
         self._lookups = quotas("lookups", LOOKUPS_PER_SECOND)
-        self._activations = quotas("activations", ACTIVATIONS_PER_SECOND)
+        self._activations = quotas("activate", ACTIVATIONS_PER_SECOND)
         self._exchanges = asyncio.Semaphore(EXCHANGES_AT_ONCE)
         self._waiting = 0
 

@@ -6,11 +6,11 @@ import hmac
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receipts.keys import KeyRole, Signer, key_as_json, keyring_of, kid_of, turnover_key
+from receipts.keys import KeyRole, Signer, is_weak_key, key_as_json, keyring_of, kid_of, turnover_key
 from tests.receipts.examples import GATEWAY, GATEWAY_KEY, ROOT_KEY, TILL, TILL_KEY, key_of
 
 KEYS = [ROOT_KEY, GATEWAY_KEY, TILL_KEY]
@@ -94,3 +94,63 @@ class TestKeyAsJson:
             GATEWAY, KeyRole.GATEWAY, revoked_at=datetime(2017, 5, 1, 8, 0, 0, 999_999, tzinfo=ulaanbaatar)
         )
         assert key_as_json(revoked)["revoked_at"] == "2017-05-01T00:00:00+00:00"
+
+
+class TestWeakKeys:
+    def test_are_all_points_whose_order_divides_eight(self) -> None:
+        """Computed from the curve itself: eight points, some with a second spelling of y."""
+        found = {y.to_bytes(32, "little") for y in _ys_of_small_order()}
+        assert len(found) == 7
+        for y in found:
+            for sign in (0, 0x80):
+                assert is_weak_key(y[:31] + bytes([y[31] | sign]))
+
+    @given(st.binary(min_size=32, max_size=32))
+    def test_are_no_others(self, secret: bytes) -> None:
+        assert not is_weak_key(Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw())
+
+    def test_let_anybody_sign(self) -> None:
+        weak = Ed25519PublicKey.from_public_bytes(b"\x01" + bytes(31))
+        weak.verify(b"\x01" + bytes(63), b"whatever")
+
+
+PRIME = 2**255 - 19
+D = -121665 * pow(121666, -1, PRIME) % PRIME
+
+
+def _ys_of_small_order() -> set[int]:
+    """The y, and where it fits y + p, of every multiple of a point of order eight."""
+    point = _times(_some_point(), 2**252 + 27742317777372353535851937790883648493)
+    ys = {_times(point, factor)[1] for factor in range(8)}
+    return {spelt for y in ys for spelt in (y, y + PRIME) if spelt < 2**255}
+
+
+def _some_point() -> tuple[int, int]:
+    """A point whose part of small order has order eight."""
+    for y in range(2, 100):
+        square = (y * y - 1) * pow(D * y * y + 1, -1, PRIME) % PRIME
+        root = pow(square, (PRIME + 3) // 8, PRIME)
+        for x in (root, root * pow(2, (PRIME - 1) // 4, PRIME) % PRIME):
+            if x * x % PRIME == square:
+                part = _times((x, y), 2**252 + 27742317777372353535851937790883648493)
+                if _times(part, 4) != (0, 1):
+                    return x, y
+    raise AssertionError
+
+
+def _plus(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    (x1, y1), (x2, y2) = one, other
+    k = D * x1 * x2 * y1 * y2 % PRIME
+    return (
+        (x1 * y2 + x2 * y1) * pow(1 + k, -1, PRIME) % PRIME,
+        (y1 * y2 + x1 * x2) * pow(1 - k, -1, PRIME) % PRIME,
+    )
+
+
+def _times(point: tuple[int, int], factor: int) -> tuple[int, int]:
+    done = (0, 1)
+    while factor:
+        if factor & 1:
+            done = _plus(done, point)
+        point, factor = _plus(point, point), factor >> 1
+    return done
