@@ -77,7 +77,8 @@ class TestLost:
         assert done == {"seller_tin": TIN, "terminal": "10000001", "closed": True, "revoked": [kid]}
         keys, _ = read_key_file((data_dir.root / "keys.json").read_bytes())
         assert keys[bytes.fromhex(kid)].revoked_at is not None
-        assert "closed" in barimt("admin", "terminal", "list", "--seller", TIN)
+        [terminal] = barimt("admin", "terminal", "list", "--seller", TIN, "--json")
+        assert terminal["closed_at"] is not None
         assert "closed" in barimt(*LOST, expect=2)
         assert "✗" not in barimt("check")
 
@@ -105,9 +106,12 @@ class TestReinstate:
         assert "not suspended" in barimt(*REINSTATE, expect=2)
         with database.transaction(Role.GATEWAY) as connection:
             connection.exec_driver_sql("UPDATE pos.terminals SET suspended_at = now(), suspended_for = 'fork'")
-        assert "suspended: fork" in barimt("admin", "terminal", "list", "--seller", TIN)
+        [terminal] = barimt("admin", "terminal", "list", "--seller", TIN, "--json")
+        assert (terminal["suspended_for"], terminal["suspended_at"] is None) == ("fork", False)
+        assert "fork" in barimt("admin", "terminal", "list", "--seller", TIN)
         assert barimt(*REINSTATE, "--json")["was_suspended_for"] == "fork"
-        assert "open" in barimt("admin", "terminal", "list", "--seller", TIN)
+        [terminal] = barimt("admin", "terminal", "list", "--seller", TIN, "--json")
+        assert (terminal["suspended_for"], terminal["suspended_at"]) == (None, None)
 
 
 class TestKeysRevoke:

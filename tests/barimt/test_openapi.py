@@ -157,6 +157,7 @@ class TestExamples:
                 )
                 assert answer.status_code == status, answer.text
 
+    @pytest.mark.usefixtures("answers")
     def test_a_claim_by_hand_is_taken_too(self, document: Json, newcomer: Newcomer) -> None:
         receipt = json.loads((newcomer.folder / ".barimt/receipt.json").read_bytes())
         token = json.loads((newcomer.folder / ".barimt/consumer.json").read_bytes())["token"]
