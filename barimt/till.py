@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from barimt.options import JsonOption, err, out
 from barimt.till_tables import show_activation, show_day, show_faults, show_standing
-from kernel.clock import Clock, business_date
+from kernel.clock import Clock, business_date, format_instant
 from pos_gateway.posapi.answer import VERSION
 from pos_gateway.till.activate_till import Activation, activate_till, replace_till
 from pos_gateway.till.ask_centre import AskCentre, CentreFailure, open_http, parse_centre_url
@@ -141,6 +141,27 @@ def status(
     show_standing(standing, out)
     if not running:
         out.print("[yellow]![/] The service is not running: barimt till")
+
+
+@till_app.command()
+def clock(
+    context: typer.Context,
+    right: Annotated[bool, typer.Option("--right", help="Say that this machine's clock is right.")] = False,
+    data_dir: TillDirOption = None,
+    clock_file: ClockFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the till's clock, or say that it is right: off and without network for more than a day, a till asks that."""
+    with _beside(context, data_dir, clock_file) as (installation, clock):
+        if right and _ask_service(installation.dir, "/web/clock", post=True) is None:
+            asyncio.run(installation.learn_time(clock().replace(microsecond=0)))
+        standing = _ask_service(installation.dir, "/web/standing")
+        doubted = bool(standing["clock_doubted"]) if standing else installation.doubts_clock()
+        now = format_instant(clock())
+    if as_json:
+        typer.echo(json.dumps({"now": now, "doubted": doubted}))
+    else:
+        out.print(now + (" - doubted: is it right? barimt till clock --right" if doubted else ""))
 
 
 @till_app.command()

@@ -329,6 +329,10 @@ class Installation:
         self.known_time.told(now)
         await self._writer.write(lambda desk: desk.put_mark("time", str(seconds(now))))
 
+    def doubts_clock(self) -> bool:
+        """Whether the clock is more than a day ahead of the time known, so that nothing is issued."""
+        return self.known_time.is_far_ahead(self.clock())
+
     async def keep_time(self) -> None:
         """Keep the time known for when the till is started again. Once an hour is enough."""
         await self._writer.write(queue_jobs.keep_time)

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from kernel.clock import format_instant
 from kernel.identity import format_terminal
 from kernel.refusal import Fault, Malformed, Refusal, Unavailable
 from pos_gateway.till.activate_till import Activation, activate_till, replace_till
@@ -84,7 +85,8 @@ async def get_file(service: TillService, request: Request) -> Response:
     _require_own_name(request)
     name = request.path_params["name"]
     if name == "standing":
-        return json_answer(overview_json(service.overview()))
+        doubted = service.installation.doubts_clock()
+        return json_answer(overview_json(service.overview()) | {"clock_doubted": doubted})
     if name == "day":
         asked = request.query_params.get("date")
         day = parse_day(asked) if asked else service.today()
@@ -119,6 +121,15 @@ async def _send(service: TillService, _body: Mapping[str, Any]) -> dict[str, Any
 async def _reload(service: TillService, _body: Mapping[str, Any]) -> dict[str, Any]:
     await service.tend()
     return {"state": service.overview().state.value}
+
+
+async def _clock(service: TillService, _body: Mapping[str, Any]) -> dict[str, str]:
+    """Take the shopkeeper's word that the clock is right: a till that was off, without network, for more than a day
+    issues nothing before (`known_time`).
+    """
+    now = service.clock().replace(microsecond=0)
+    await service.installation.learn_time(now)
+    return {"now": format_instant(now)}
 
 
 async def _void(service: TillService, body: Mapping[str, Any]) -> dict[str, str]:
@@ -166,6 +177,7 @@ _FORMS: Final[Mapping[str, Callable[[TillService, Mapping[str, Any]], Awaitable[
     "activate": _activate,
     "replace": _replace,
     "reload": _reload,
+    "clock": _clock,
 }
 
 

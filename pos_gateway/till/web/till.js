@@ -25,6 +25,7 @@ const WORDS = {
     code: "Идэвхжүүлэх код", centre: "Төвийн хаяг", root: "Төвийн үндсэн түлхүүр (заавал биш)", activate: "Идэвхжүүлэх", activated: "{name}: {terminal} дугаартай касс идэвхжлээ. Төвийн үндсэн түлхүүр: {root}",
     replaceSure: "Хуучин кассыг хааж, шинээр солих уу? Буцаах боломжгүй.",
     asking: "Түр хүлээнэ үү…", sent: "Бүгд илгээгдлээ.", still: "{n} баримт хүлээгдэж байна.", gone: "Кассын үйлчилгээ хариу өгөхгүй байна. Компьютер дээр ажиллаж байгаа эсэхийг шалгана уу.",
+    clockWords: "Кассын цаг {at} гэж байна. Сүүлд мэдэгдсэн цагаас нэг хоногоос илүү зөрсөн тул баримт олгохгүй.", clockRight: "Цаг зөв",
     test: "ТУРШИЛТ: эдгээр баримт татварын баримт биш.", closed: "хаагдсан", footer: "Төв: {centre} · хувилбар {version}", noCentre: "тохируулаагүй", d: "ө", h: "ц", m: "мин",
   },
   en: {
@@ -50,6 +51,7 @@ const WORDS = {
     code: "Activation code", centre: "The centre's address", root: "The centre's root key (optional)", activate: "Activate", activated: "{name}: till {terminal} is active. The centre's root key: {root}",
     replaceSure: "Close the old till and go on with the new one? This cannot be undone.",
     asking: "One moment…", sent: "Everything is sent.", still: "{n} receipts are waiting.", gone: "The till service does not answer. Is it running on this computer?",
+    clockWords: "The till's clock says {at}, more than a day after the last time known, so no receipts are issued.", clockRight: "The clock is right",
     test: "TEST: these are no tax documents.", closed: "closed", footer: "Centre: {centre} · version {version}", noCentre: "not set", d: "d", h: "h", m: "min",
   },
 };
@@ -101,6 +103,8 @@ function showStanding() {
   byId("test").hidden = !standing.sellers.some((one) => one.test);
   byId("test").textContent = say("test");
   byId("warnings").replaceChildren(...standing.warnings.map((one) => element("li", one[language], one.grave ? "bad" : "")));
+  byId("clock").hidden = !standing.clock_doubted;
+  byId("clock-words").textContent = say("clockWords", { at: at(standing.now) });
   const active = standing.sellers.length > 0;
   for (const id of ["figures", "day"]) byId(id).hidden = !active;
   byId("activation").open ||= !active;
@@ -215,6 +219,7 @@ byId("send").addEventListener("click", async () => {
   byId("send-said").textContent = answer.waiting ? say("still", { n: answer.waiting }) : say("sent");
   await refresh();
 });
+byId("clock-right").addEventListener("click", async () => { await ask("/web/clock", {}); await refresh(); });
 byId("activate").addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = new FormData(event.target);

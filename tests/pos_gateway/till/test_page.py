@@ -4,6 +4,7 @@ import asyncio
 import re
 import shutil
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pos_gateway.till.installation import Installation
 from pos_gateway.till.seat import Seat
 from pos_gateway.till.states import TillState
 from receipts.receipt import Nature
+from tests.pos_gateway.posapi.bodies import OFFICIAL
 from tests.pos_gateway.till.shop import Shop, open_shop
 from tests.pos_gateway.till.stage_centre import StageCentre, on_stage
 from tests.pos_gateway.till.tilling import Activations, Hands
@@ -151,6 +153,15 @@ class TestForms:
         headers = {"X-Till-Token": shop.service.form_token}
         answer = await shop.http.post("/web/void", content=body, headers=headers)
         assert 400 <= answer.status_code < 500
+
+    async def test_a_clock_that_is_doubted_is_confirmed(self, shop: Shop, hands: Hands) -> None:
+        hands.now += timedelta(days=3)
+        assert (await shop.get("/web/standing"))["clock_doubted"] is True
+        refused = await shop.http.post("/rest/receipt", json=OFFICIAL)
+        assert refused.json()["faults"][0]["code"] == "clock_far_ahead"
+        assert (await shop.form("clock", {})).status_code == 200
+        assert (await shop.get("/web/standing"))["clock_doubted"] is False
+        await shop.sell()
 
     async def test_an_unknown_form_is_404(self, shop: Shop) -> None:
         assert (await shop.form("format", {})).status_code == 404
