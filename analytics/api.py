@@ -10,17 +10,19 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from analytics.asking import CaseText, MonthText, PurposeText, clock_of, database_of
 from analytics.consult import consult_findings, consult_receipts
 from analytics.declare_month import Declaration, declare_month
-from analytics.purpose import CASE_MAX, PURPOSE_MAX, Purpose
+from analytics.forks_api import add_forks
+from analytics.purpose import Purpose
 from analytics.store import consulting
 from analytics.store.consulting import AnyRow, Page, month_of_ordinal
-from kernel.clock import Clock, Month, format_instant
+from kernel.clock import Month, format_instant
 from kernel.identity import parse_tin
 from receipts.ids import ReceiptId
 from receipts.receipt import Kind
 from receipts.store.reading import Client
-from runtime.database import Database, Role
+from runtime.database import Role
 from runtime.faults import parsed_by
 from runtime.tokens.bearer import Forbidden
 
@@ -28,10 +30,6 @@ RECEIPTS_LISTED_MAX = 500
 ACCESSES_LISTED_MAX = 100
 AMOUNT_MAX = 2**53 - 1
 VERSION_MAX = 1000
-
-PurposeText = Annotated[str, Query(max_length=PURPOSE_MAX, description="Why, in words")]
-CaseText = Annotated[str, Query(max_length=CASE_MAX, description="The case's number")]
-MonthText = Annotated[str, Query(max_length=7, examples=["2017-03"])]
 
 
 class DeclarationIn(BaseModel):
@@ -100,6 +98,8 @@ class ReceiptOut(BaseModel):
     total_mongo: int
     vat_mongo: int
     city_tax_mongo: int
+    tax_month: Annotated[str, Field(description="the month for which it counts; mostly that of its issue")]
+    findings: Annotated[list[str], Field(description="what is the matter with a link that a till signed; codes")]
 
 
 class ReceiptsOut(BaseModel):
@@ -143,6 +143,7 @@ def make_router(
     _add_declarations(router, current_client)
     _add_findings(router, current_officer)
     _add_receipts(router, current_officer)
+    add_forks(router, current_officer)
     _add_accesses(router, current_consumer)
     return router
 
@@ -166,9 +167,9 @@ def _add_declarations(router: APIRouter, current_client: Callable[..., Any]) -> 
         if body.seller_tin != client.seller_tin:
             raise Forbidden
         said = Declaration(Month.parse(body.month), body.version, body.net_revenue_mongo, body.vat_mongo)
-        with _database(request).transaction(Role.GATEWAY) as connection:
+        with database_of(request).transaction(Role.GATEWAY) as connection:
             declared = declare_month(
-                connection, _clock(request), seller=client.seller, client_id=client.client_id, declaration=said
+                connection, clock_of(request), seller=client.seller, client_id=client.client_id, declaration=said
             )
         response.status_code = 200 if declared.repeated else 201
         return DeclarationOut(
@@ -194,8 +195,8 @@ def _add_findings(router: APIRouter, current_officer: Callable[..., Any]) -> Non
         """
         asked = Month.parse(month)
         why = Purpose.parse(officer=officer, purpose=purpose, case=case)
-        with _database(request).transaction(Role.OFFICER) as connection:
-            seen = consult_findings(connection, _clock(request), purpose=why, month=asked)
+        with database_of(request).transaction(Role.OFFICER) as connection:
+            seen = consult_findings(connection, clock_of(request), purpose=why, month=asked)
         return FindingsOut(
             month=month,
             run=None if seen.run is None else str(seen.run.run),
@@ -225,10 +226,10 @@ def _add_receipts(router: APIRouter, current_officer: Callable[..., Any]) -> Non
         asked, seller_tin = Month.parse(month), parse_tin(tin, "/tin")
         why = Purpose.parse(officer=officer, purpose=purpose, case=case)
         last = None if after is None else ReceiptId.parse(after, "/after")
-        with _database(request).transaction(Role.OFFICER) as connection:
+        with database_of(request).transaction(Role.OFFICER) as connection:
             rows = consult_receipts(
                 connection,
-                _clock(request),
+                clock_of(request),
                 purpose=why,
                 tin=seller_tin,
                 month=asked,
@@ -253,21 +254,10 @@ def _add_accesses(router: APIRouter, current_consumer: Callable[..., Any]) -> No
         """Answer which officers looked at receipts of sellers and months in which you claimed some, and why, a hundred
         at a time; `next_before`, sent as `before`, asks for the ones before them.
         """
-        with _database(request).transaction(Role.CLAIMS) as connection:
+        with database_of(request).transaction(Role.CLAIMS) as connection:
             rows = consulting.accesses_to(connection, consumer, before=before, limit=ACCESSES_LISTED_MAX)
         more = len(rows) == ACCESSES_LISTED_MAX
         return AccessesOut(accesses=[_access(row) for row in rows], next_before=str(rows[-1].access) if more else None)
-
-
-def _database(request: Request) -> Database:
-    database = request.app.state.database
-    assert isinstance(database, Database)
-    return database
-
-
-def _clock(request: Request) -> Clock:
-    clock: Clock = request.app.state.clock
-    return clock
 
 
 def _finding(row: AnyRow) -> FindingOut:
@@ -298,6 +288,8 @@ def _receipt(row: AnyRow) -> ReceiptOut:
         total_mongo=row.total_mongo,
         vat_mongo=row.vat_mongo,
         city_tax_mongo=row.city_tax_mongo,
+        tax_month=str(Month.of(row.issued_at) if row.tax_month is None else month_of_ordinal(row.tax_month)),
+        findings=sorted(row.findings or ()),
     )
 
 

@@ -52,6 +52,17 @@ def consult_receipts(
     return consulting.receipts_of(connection, seller, month, page)
 
 
+def consult_forks(
+    connection: Connection, clock: Clock, *, purpose: Purpose, month: Month, after: bytes | None, limit: int
+) -> Sequence[AnyRow]:
+    """Answer the second branches of tills' chains that were received in a month, and record the look. Raises
+    `NotAnOfficer`.
+    """
+    _require_officer(connection, purpose)
+    consulting.record_access(connection, purpose, what="forks", month=month, at=clock())
+    return consulting.forks_of(connection, month, after=after, limit=limit)
+
+
 def _require_officer(connection: Connection, purpose: Purpose) -> None:
     if not consulting.is_officer(connection, purpose.officer):
         raise NotAnOfficer

@@ -12,7 +12,9 @@ from analytics.store import copying
 from kernel.clock import Month, date_of_day
 from receipts.claim import month_ordinal
 
-_QUERIES = {"parts": copying.PARTS, "links": copying.LINKS, "sightings": copying.SIGHTINGS}
+_QUERIES = {
+    "parts": copying.PARTS, "links": copying.LINKS, "sightings": copying.SIGHTINGS, "forks": copying.FORKS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,9 @@ class Exported:
 def export_lake(connection: Connection, *, folder: Path, months: Sequence[Month] | None = None) -> Exported:
     """Bring the lake in `folder` to the state of the database, for these months or all that have anything.
 
-    A day is copied when the counts of its rows differ from those noted at its last export: stored receipts, claims and
-    sightings are only ever added. What arrives while the export runs is in the next one. `connection` is that of the
+    A day is copied when the counts of its rows differ from those noted at its last export: stored receipts, claims,
+    sightings and forks are only ever added. A month's days are its own, and those of other months with receipts that
+    count for it. What arrives while the export runs is in the next one. `connection` is that of the
     jobs' role, in a transaction; exports wait for one another.
     """
     copying.lock_lake(connection)
@@ -46,9 +49,12 @@ def export_lake(connection: Connection, *, folder: Path, months: Sequence[Month]
 
 
 def _export_day(connection: Connection, folder: Path, month: Month, day: int) -> None:
+    issued_in = Month.of_date(date_of_day(day))
+    values = {"day": day, "issued_in": month_ordinal(issued_in), "month": month_ordinal(month)}
     for dataset, schema in BY_DAY.items():
-        frame = copying.copied(connection, _QUERIES[dataset], schema, day=day)
-        keep(frame, day_file(folder, dataset, month, day))
+        if issued_in == month or dataset == "parts":
+            frame = copying.copied(connection, _QUERIES[dataset], schema, **values)
+            keep(frame, day_file(folder, dataset, month, day))
 
 
 def _export_month(connection: Connection, folder: Path, month: Month) -> None:

@@ -44,13 +44,14 @@ def seller_month_facts(lake: Lake) -> pl.LazyFrame:
 
 def trading_days(lake: Lake) -> pl.LazyFrame:
     """Answer one row a seller and day of the month with a link of revenue, unsorted: `seller`, `day` and the sums of
-    the facts' columns `receipts` to `corrections`.
+    the facts' columns `receipts` to `corrections`. What was issued in another month and counts for this one stands on
+    its last day, or its first.
     """
     count = pl.col("counts").cast(pl.Int64)
     void = pl.col("nature") == int(Nature.VOID)
     return (
         lake.parts.filter(pl.col("month") == str(lake.month))
-        .group_by(pl.col("merchant").alias("seller"), "day")
+        .group_by(pl.col("merchant").alias("seller"), pl.col("day").clip(lake.month.first_day, lake.month.end_day - 1))
         .agg(
             count.filter(pl.col("nature").is_in(REVENUE)).sum().alias("receipts"),
             pl.col("revenue_mongo").sum().alias("gross_mongo"),

@@ -5,7 +5,7 @@ a receipt id, both of Ulaanbaatar. A lake dataset is a folder of Parquet files, 
 month is the folder's and comes back as the column `month`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
@@ -42,7 +42,9 @@ PARTS = _schema(
 
 The three amounts are signed as revenue is (contract of the natures): sale (0) and invoice (1) add, a void (4) takes the
 voided amounts away, a correction (3) adds its own parts and takes its predecessor's away in further rows. Links that
-are no revenue (payment of an invoice, training, start, closing) have no row. `merchant` is the seller number of the
+are no revenue (payment of an invoice, training, start, closing) have no row, nor has a correction of a till's that can
+follow nothing. The month is that for which the receipt counts (`receipts.tax_month`), the day that of its issue, which
+may lie in another month. `merchant` is the seller number of the
 part, `seller` that of the bundle; `tax_type` 0 VAT_ABLE, 1 VAT_FREE, 2 VAT_ZERO, 3 NO_VAT; `counts` is true on exactly
 one row a (link, merchant), so that receipts are counted by adding it up.
 """
@@ -83,7 +85,24 @@ SIGHTINGS = _schema(
         "stored": pl.String,
     }
 )
-"""Lake: one row a receipt that somebody scanned. `stored`: `same` bytes reported, `other` bytes, or `none`."""
+"""Lake: one row a receipt that somebody scanned. `stored`: `same` bytes reported, `fork` where they were reported as a
+second branch, `other` bytes under the id, or `none`.
+"""
+
+FORKS = _schema(
+    {
+        "seller": pl.Int64,
+        "branch": pl.Int16,
+        "terminal": pl.Int32,
+        "day": pl.Int32,
+        "number": pl.Int32,
+        "counter": pl.Int64,
+        "nature": pl.Int8,
+        "total_mongo": pl.Int64,
+        "issued_at": INSTANT,
+    }
+)
+"""Lake: one row a link that a till reported as a second branch of its chain. It is not among `LINKS` and `PARTS`."""
 
 SELLERS = _schema(
     {
@@ -209,7 +228,7 @@ SCORES = _schema(
 class Lake:
     """The lake as it stands for one month: lazy datasets with the column `month`, none of them collected.
 
-    `parts` reaches 12 months back for the history; `links`, `sightings` and `sellers` are of the month alone.
+    `parts` reaches 12 months back for the history; `links`, `sightings`, `forks` and `sellers` are of the month alone.
     `declarations` holds all months up to this one. `as_of` is the instant of the export, aware and UTC.
     """
 
@@ -220,6 +239,7 @@ class Lake:
     sightings: pl.LazyFrame
     sellers: pl.LazyFrame
     declarations: pl.LazyFrame
+    forks: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=FORKS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 | path                                          | what                                                             |
 |-----------------------------------------------|------------------------------------------------------------------|
 | `parts/month=2017-03/06263.parquet`           | the parts of a day (day number of the receipt id)                |
-| `links/…`, `sightings/…`                      | likewise                                                         |
+| `parts/month=2017-03/06296.parquet`           | those of a day of another month that count for this one          |
+| `links/…`, `sightings/…`, `forks/…`           | of the days of the month                                         |
 | `sellers/month=2017-03/month.parquet`         | every seller, with the tax status on the month's last day        |
 | `declarations/month=2017-03/month.parquet`    | every version of every declaration of the month                  |
 | `exported/2017-03.json`                       | `{"6263": [counts]}`: what the days held when they were exported |
@@ -19,10 +20,10 @@ from pathlib import Path
 import polars as pl
 
 from analytics.facts import HISTORY_MONTHS
-from analytics.frames import DECLARATIONS, LINKS, PARTS, SELLERS, SIGHTINGS, Lake
+from analytics.frames import DECLARATIONS, FORKS, LINKS, PARTS, SELLERS, SIGHTINGS, Lake
 from kernel.clock import Month
 
-BY_DAY: Mapping[str, pl.Schema] = {"parts": PARTS, "links": LINKS, "sightings": SIGHTINGS}
+BY_DAY: Mapping[str, pl.Schema] = {"parts": PARTS, "links": LINKS, "sightings": SIGHTINGS, "forks": FORKS}
 BY_MONTH: Mapping[str, pl.Schema] = {
     "sellers": SELLERS,
     "declarations": pl.Schema({name: kind for name, kind in DECLARATIONS.items() if name != "month"}),
@@ -74,6 +75,7 @@ def open_lake(folder: Path, month: Month, *, as_of: datetime) -> Lake:
         sightings=_scan(folder, "sightings", [month], SIGHTINGS),
         sellers=_scan(folder, "sellers", [month], SELLERS),
         declarations=_scan(folder, "declarations", months, BY_MONTH["declarations"]),
+        forks=_scan(folder, "forks", [month], FORKS),
     )
 
 

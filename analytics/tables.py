@@ -88,6 +88,51 @@ RECEIPTS = Table(
     Column("total_mongo", BigInteger),
     Column("vat_mongo", BigInteger),
     Column("city_tax_mongo", BigInteger),
+    Column("receipt_hash", LargeBinary),
+)
+FORKS = Table(
+    "forks",
+    MetaData(schema="pos"),
+    Column("seller", BigInteger, primary_key=True, autoincrement=False),
+    Column("receipt_hash", LargeBinary, primary_key=True),
+    Column("terminal", Integer),
+    Column("day", Integer),
+    Column("number", Integer),
+    Column("branch", SmallInteger),
+    Column("issued_at", DateTime(timezone=True)),
+    Column("received_at", DateTime(timezone=True)),
+    Column("kind", SmallInteger),
+    Column("counter", BigInteger),
+    Column("total_mongo", BigInteger),
+    Column("vat_mongo", BigInteger),
+    Column("previous_hash", LargeBinary),
+)
+TERMINALS = Table(
+    "terminals",
+    MetaData(schema="pos"),
+    Column("seller", BigInteger, primary_key=True, autoincrement=False),
+    Column("terminal", Integer, primary_key=True, autoincrement=False),
+    Column("suspended_at", DateTime(timezone=True)),
+    Column("suspended_for", Text),
+    Column("closed_at", DateTime(timezone=True)),
+)
+LINK_FINDINGS = Table(
+    "link_findings",
+    MetaData(schema="pos"),
+    Column("seller", BigInteger, primary_key=True, autoincrement=False),
+    Column("receipt_hash", LargeBinary, primary_key=True),
+    Column("code", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("expected", Text),
+)
+TAX_MONTHS = Table(
+    "tax_months",
+    MetaData(schema="pos"),
+    Column("seller", BigInteger, primary_key=True, autoincrement=False),
+    Column("terminal", Integer, primary_key=True, autoincrement=False),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("tax_month", Integer),
 )
 CLAIMS = Table(
     "claims",

@@ -121,11 +121,11 @@ def terminal_list(
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False, default=str))
         return
-    table = Table("terminal", "mode", "branch", "client", "receipts", "turnover", "last", "state")
+    table = Table("terminal", "mode", "branch", "client", "receipts", "forks", "turnover", "last", "state")
     for row in rows:
         table.add_row(f"{row['terminal']:08d}", row["mode"], f"{row['branch']:03d}", row["client_id"],
-                      f"{row['counter']:,}", format_mnt(row["turnover_mongo"]), str(row["last_issued_at"]),
-                      _state(row))  # fmt: skip
+                      f"{row['counter']:,}", f"{row['forks']:,}", format_mnt(row["turnover_mongo"]),
+                      str(row["last_issued_at"]), _state(row))  # fmt: skip
     _out.print(table)
 
 

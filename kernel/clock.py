@@ -65,7 +65,11 @@ class Month:
     @classmethod
     def of(cls, instant: datetime) -> Self:
         """Answer the month in which `instant` falls in Ulaanbaatar."""
-        day = business_date(instant)
+        return cls.of_date(business_date(instant))
+
+    @classmethod
+    def of_date(cls, day: date) -> Self:
+        """Answer the month of a calendar day."""
         return cls(day.year, day.month)
 
     def plus(self, months: int) -> "Month":

@@ -10,6 +10,7 @@ import polars as pl
 
 from analytics.frames import Lake
 from analytics.rules.chain import sightings_altered, sightings_unreported, turnover_gap
+from analytics.rules.chains_forked import chains_forked
 from analytics.rules.declared_below_receipts import declared_below_receipts
 from analytics.rules.own_history import own_history
 from analytics.rules.sector_peers import sector_peers
@@ -27,4 +28,5 @@ RULES: Final[tuple[Rule, ...]] = (
     sightings_unreported,
     sightings_altered,
     turnover_gap,
+    chains_forked,
 )

@@ -54,11 +54,12 @@ def sightings_unreported(facts: pl.DataFrame, lake: Lake) -> pl.DataFrame:
 
 
 def sightings_altered(facts: pl.DataFrame, lake: Lake) -> pl.DataFrame:
-    """Find sellers that reported, under the id of a scanned receipt, other bytes than the customer holds.
+    """Find sellers that reported, under the id of a scanned receipt, other bytes than the customer holds, and never
+    those bytes: a till that was put back from a backup reports both, and is another matter (`chains_forked`).
 
     Effect: the number of such receipts; one is enough, since the seller's key has signed both.
     """
-    altered = lake.sightings.filter(pl.col("stored") == "other").collect()
+    altered = _settled(lake).filter(pl.col("stored") == "other").collect()
     judged = _judged(altered, deviation=pl.len(), threshold=1)
     return _findings(facts, lake, judged, altered, _altered)
 
@@ -82,6 +83,14 @@ def _settled(lake: Lake) -> pl.LazyFrame:
     return lake.sightings.filter(pl.col("seen_at") <= pl.lit(lake.as_of - timedelta(hours=hours)))
 
 
+def _before_forks(sightings: pl.LazyFrame, lake: Lake) -> pl.LazyFrame:
+    """Answer the sightings of chains as far as these have one branch: the counters of two cannot be compared."""
+    chain = ["seller", "terminal"]
+    first = lake.forks.group_by(chain).agg(pl.col("counter").min().alias("forked_at"))
+    forked = pl.col("forked_at").is_null() | (pl.col("counter") < pl.col("forked_at"))
+    return sightings.join(first, on=chain, how="left").filter(forked).drop("forked_at")
+
+
 def _pairs(lake: Lake) -> pl.LazyFrame:
     """Answer one row a settled sighting with an earlier one of its chain: its columns, `passed_mongo` by the counter,
     `stored_mongo` between the two, `seen_mongo` of itself where it is not stored, and `hidden_mongo`, what is left.
@@ -93,7 +102,7 @@ def _pairs(lake: Lake) -> pl.LazyFrame:
     )
     seen = pl.when(pl.col("stored") == "none").then(pl.col("total_mongo").clip(lower_bound=0)).otherwise(0)
     return (
-        _settled(lake)
+        _before_forks(_settled(lake), lake)
         .sort("counter", "number")
         .join_asof(stored.sort("counter"), on="counter", by=chain, strategy="backward", check_sortedness=False)
         .sort(*chain, "counter", "number")

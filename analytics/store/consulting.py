@@ -5,14 +5,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, insert, select, tuple_
+from sqlalchemy import Connection, Row, func, insert, select, tuple_
 
 from analytics.purpose import Purpose
-from analytics.tables import ACCESSES, CLAIM_OWNERS, CLAIMS, FINDINGS, OFFICERS, RECEIPTS, RUNS, SELLERS
+from analytics.tables import (
+    ACCESSES,
+    CLAIM_OWNERS,
+    CLAIMS,
+    FINDINGS,
+    FORKS,
+    LINK_FINDINGS,
+    OFFICERS,
+    RECEIPTS,
+    RUNS,
+    SELLERS,
+    TAX_MONTHS,
+    TERMINALS,
+)
 from kernel.clock import Month
 from receipts.claim import month_ordinal
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+_PLACE = (RECEIPTS.c.seller, RECEIPTS.c.terminal, RECEIPTS.c.day, RECEIPTS.c.number)
 _KEY = (RECEIPTS.c.day, RECEIPTS.c.terminal, RECEIPTS.c.number)
 
 
@@ -99,13 +113,38 @@ def find_seller(connection: Connection, tin: str) -> int | None:
 
 
 def receipts_of(connection: Connection, seller: int, month: Month, page: Page) -> Sequence[AnyRow]:
-    """Answer a seller's links of a month by day, terminal and number."""
-    listed = select(RECEIPTS).where(
-        RECEIPTS.c.seller == seller, RECEIPTS.c.day >= month.first_day, RECEIPTS.c.day < month.end_day
+    """Answer a seller's links of a month by day, terminal and number, each with its `tax_month`, null where it counts
+    for the month of its issue, and the codes of its `findings`, null without any.
+    """
+    of_link = (LINK_FINDINGS.c.seller == RECEIPTS.c.seller, LINK_FINDINGS.c.receipt_hash == RECEIPTS.c.receipt_hash)
+    codes = select(func.array_agg(LINK_FINDINGS.c.code.distinct())).where(*of_link).scalar_subquery()
+    listed = (
+        select(RECEIPTS, TAX_MONTHS.c.tax_month, codes.label("findings"))
+        .outerjoin(TAX_MONTHS, tuple_(*_PLACE) == tuple_(*(TAX_MONTHS.c[column.name] for column in _PLACE)))
+        .where(RECEIPTS.c.seller == seller, RECEIPTS.c.day >= month.first_day, RECEIPTS.c.day < month.end_day)
     )
     if page.after is not None:
         listed = listed.where(tuple_(*_KEY) > page.after)
     return connection.execute(listed.order_by(*_KEY).limit(page.limit)).all()
+
+
+def forks_of(connection: Connection, month: Month, *, after: bytes | None, limit: int) -> Sequence[AnyRow]:
+    """Answer the forks received in a month in the order in which they came, those after the one of a hash: with `tin`
+    and `name` of the seller and how the terminal stands.
+    """
+    order = (FORKS.c.received_at, FORKS.c.seller, FORKS.c.terminal, FORKS.c.counter, FORKS.c.receipt_hash)
+    shown = (SELLERS.c.tin, SELLERS.c.name, TERMINALS.c.suspended_at, TERMINALS.c.suspended_for, TERMINALS.c.closed_at)
+    listed = (
+        select(FORKS, *shown)
+        .join(SELLERS, SELLERS.c.seller == FORKS.c.seller)
+        .join(TERMINALS, (TERMINALS.c.seller == FORKS.c.seller) & (TERMINALS.c.terminal == FORKS.c.terminal))
+        .where(FORKS.c.received_at >= month.starts_at, FORKS.c.received_at < month.ends_at)
+    )
+    if after is not None:
+        last = FORKS.alias("last")
+        place = select(*(last.c[column.name] for column in order)).where(last.c.receipt_hash == after).limit(1)
+        listed = listed.where(tuple_(*order) > place.scalar_subquery())
+    return connection.execute(listed.order_by(*order).limit(limit)).all()
 
 
 def accesses_to(connection: Connection, consumer: int, *, before: int | None, limit: int) -> Sequence[AnyRow]:

@@ -12,6 +12,7 @@ import psycopg
 from sqlalchemy import Connection
 
 from kernel.clock import Month
+from receipts.claim import month_ordinal
 
 _LOCK_KEY = 0x6C616B65
 """Advisory lock held while exporting ("lake" in ASCII)."""
@@ -21,6 +22,7 @@ MONTHS = """
 SELECT split_part(relname, '_', 2)::int, split_part(relname, '_', 3)::int
 FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'pos.receipts'::regclass
 UNION SELECT month / 12, month % 12 + 1 FROM tax.declarations
+UNION SELECT tax_month / 12, tax_month % 12 + 1 FROM pos.tax_months
 ORDER BY 1, 2
 """
 STORED_DAYS = """
@@ -29,9 +31,26 @@ SELECT r.day, count(*), count(c.claim) FROM pos.receipts r LEFT JOIN claims.clai
 WHERE r.day >= %s AND r.day < %s GROUP BY r.day ORDER BY r.day
 """
 SEEN_DAYS = """
-SELECT g.day, count(*), count(r.seller), count(*) FILTER (WHERE r.receipt_hash = g.receipt_hash)
+SELECT g.day, count(*), count(r.seller), count(*) FILTER (WHERE r.receipt_hash = g.receipt_hash), count(f.seller)
 FROM claims.sightings g LEFT JOIN pos.receipts r USING (seller, terminal, day, number)
+LEFT JOIN pos.forks f ON f.seller = g.seller AND f.receipt_hash = g.receipt_hash
 WHERE g.day >= %s AND g.day < %s GROUP BY g.day ORDER BY g.day
+"""
+FORKED_DAYS = "SELECT day, count(*) FROM pos.forks WHERE day >= %s AND day < %s GROUP BY day ORDER BY day"
+COUNTED_DAYS = """
+SELECT day, count(*) FROM pos.tax_months WHERE tax_month = %s AND (day < %s OR day >= %s) GROUP BY day ORDER BY day
+"""
+_COUNTS = """
+LEFT JOIN pos.tax_months t ON (t.seller, t.terminal, t.day, t.number) = (r.seller, r.terminal, r.day, r.number)
+"""
+_OF_MONTH = """
+r.day = %(day)s AND coalesce(t.tax_month, %(issued_in)s) = %(month)s
+  AND (r.kind & 15 <> 3 OR r.kind & 32 = 0 OR NOT EXISTS (
+         SELECT FROM pos.link_findings f WHERE f.seller = r.seller AND f.receipt_hash = r.receipt_hash
+           AND f.code IN ('already_void', 'not_correctable', 'not_latest')))
+"""
+"""Receipts that count for a month, without corrections of tills that are nobody's successor: they change nothing. One
+of a receipt that nobody knows stands for itself.
 """
 PARTS = f"""
 SELECT merchant, seller, branch, terminal, day, number, (extract(epoch FROM issued_at) * 1000000)::bigint,
@@ -39,20 +58,20 @@ SELECT merchant, seller, branch, terminal, day, number, (extract(epoch FROM issu
 FROM (
   SELECT r.seller, r.branch, r.terminal, r.day, r.number, r.issued_at, r.kind, p.*,
          row_number() OVER (PARTITION BY r.seller, r.terminal, r.day, r.number, p.merchant ORDER BY p.at) = 1 AS counts
-  FROM pos.receipts r,
+  FROM pos.receipts r {_COUNTS},
   unnest(r.part_merchants, r.part_tax_types, r.part_totals_mongo, r.part_vats_mongo, r.part_city_taxes_mongo)
     WITH ORDINALITY AS p (merchant, tax_type, total, vat, city_tax, at)
-  WHERE r.day = %(day)s AND r.kind & 15 IN (0, 1, 3, 4) AND r.kind & {_TEST_BIT} = 0
+  WHERE {_OF_MONTH} AND r.kind & 15 IN (0, 1, 3, 4) AND r.kind & {_TEST_BIT} = 0
   UNION ALL
   SELECT r.seller, r.branch, r.terminal, r.day, r.number, r.issued_at, r.kind,
          p.merchant, p.tax_type, -p.total, -p.vat, -p.city_tax, -p.at, false
-  FROM pos.receipts r JOIN pos.successors s
+  FROM pos.receipts r {_COUNTS} JOIN pos.successors s
     ON (s.seller, s.root_terminal, s.root_day, s.root_number) = (r.seller, r.root_terminal, r.root_day, r.root_number)
    AND (s.by_terminal, s.by_day, s.by_number) = (r.terminal, r.day, r.number)
   JOIN pos.receipts old ON (old.seller, old.terminal, old.day, old.number) = (s.seller, s.terminal, s.day, s.number),
   unnest(old.part_merchants, old.part_tax_types, old.part_totals_mongo, old.part_vats_mongo, old.part_city_taxes_mongo)
     WITH ORDINALITY AS p (merchant, tax_type, total, vat, city_tax, at)
-  WHERE r.day = %(day)s AND r.kind & 15 = 3 AND r.kind & {_TEST_BIT} = 0
+  WHERE {_OF_MONTH} AND r.kind & 15 = 3 AND r.kind & {_TEST_BIT} = 0
 ) signed
 ORDER BY seller, terminal, day, number, at
 """  # noqa: S608 - a constant of ours
@@ -67,10 +86,17 @@ WHERE r.day = %(day)s AND r.kind & {_TEST_BIT} = 0 ORDER BY r.seller, r.terminal
 SIGHTINGS = f"""
 SELECT g.seller, t.branch, g.terminal, g.day, g.number, g.counter, g.total_mongo, g.turnover_mongo,
        (extract(epoch FROM g.issued_at) * 1000000)::bigint, (extract(epoch FROM g.seen_at) * 1000000)::bigint,
-       CASE WHEN r.seller IS NULL THEN 'none' WHEN r.receipt_hash = g.receipt_hash THEN 'same' ELSE 'other' END
+       CASE WHEN f.seller IS NOT NULL THEN 'fork' WHEN r.seller IS NULL THEN 'none'
+            WHEN r.receipt_hash = g.receipt_hash THEN 'same' ELSE 'other' END
 FROM claims.sightings g JOIN pos.terminals t USING (seller, terminal)
 LEFT JOIN pos.receipts r USING (seller, terminal, day, number)
+LEFT JOIN pos.forks f ON f.seller = g.seller AND f.receipt_hash = g.receipt_hash
 WHERE g.day = %(day)s AND g.kind & {_TEST_BIT} = 0 ORDER BY g.seller, g.terminal, g.day, g.number, g.receipt_hash
+"""  # noqa: S608 - a constant of ours
+FORKS = f"""
+SELECT seller, branch, terminal, day, number, counter, kind & 15, total_mongo,
+       (extract(epoch FROM issued_at) * 1000000)::bigint
+FROM pos.forks WHERE day = %(day)s AND kind & {_TEST_BIT} = 0 ORDER BY seller, terminal, counter, receipt_hash
 """  # noqa: S608 - a constant of ours
 SELLERS = """
 SELECT s.seller, s.tin, s.name, s.sector, s.district,
@@ -95,15 +121,21 @@ def months_known(connection: Connection) -> list[Month]:
 
 
 def days_of(connection: Connection, month: Month) -> dict[int, list[int]]:
-    """Answer the days of a month that have anything, each with the counts that change whenever its rows do: links,
-    claims of their roots, sightings, sightings under a stored number, sightings of stored bytes.
+    """Answer the days that a month has anything of, each with the counts that change whenever its rows do: links,
+    claims of their roots, sightings, sightings under a stored number, of stored bytes, and of forks, forks; and of a
+    day of another month the receipts that count for this one.
     """
     span = (month.first_day, month.end_day)
+    driver = _driver(connection)
     days: dict[int, list[int]] = {}
-    for day, links, claims in _driver(connection).execute(STORED_DAYS, span).fetchall():
-        days[day] = [links, claims, 0, 0, 0]
-    for day, *seen in _driver(connection).execute(SEEN_DAYS, span).fetchall():
-        days[day] = days.get(day, [0, 0])[:2] + seen
+    for day, links, claims in driver.execute(STORED_DAYS, span).fetchall():
+        days[day] = [links, claims, *[0] * 5]
+    for day, *seen in driver.execute(SEEN_DAYS, span).fetchall():
+        days[day] = [*days.get(day, [0, 0])[:2], *seen, 0]
+    for day, forks in driver.execute(FORKED_DAYS, span).fetchall():
+        days[day] = [*days.get(day, [0] * 6)[:6], forks]
+    for day, counted in driver.execute(COUNTED_DAYS, (month_ordinal(month), *span)).fetchall():
+        days[day] = [counted]
     return days
 
 

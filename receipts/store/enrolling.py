@@ -67,10 +67,11 @@ def list_sellers(connection: Connection) -> Sequence[RowMapping]:
 
 
 def list_terminals(connection: Connection, seller: int) -> Sequence[RowMapping]:
-    """Answer a seller's terminals with where their chains stand."""
+    """Answer a seller's terminals with where their chains stand, and how many links each has in second branches."""
     sql = """
         SELECT t.terminal, t.mode, t.branch, t.district, t.client_id, t.suspended_at, t.suspended_for, t.closed_at,
-               c.counter, c.turnover_mongo, c.last_issued_at
+               c.counter, c.turnover_mongo, c.last_issued_at,
+               (SELECT count(*) FROM pos.forks f WHERE (f.seller, f.terminal) = (t.seller, t.terminal)) AS forks
         FROM pos.terminals t JOIN pos.chains c USING (seller, terminal) WHERE t.seller = :seller ORDER BY t.terminal"""
     return connection.execute(text(sql), {"seller": seller}).mappings().all()
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from analytics.frames import DECLARATIONS, LINKS, PARTS, SELLERS, SIGHTINGS, Lake
+from analytics.frames import DECLARATIONS, FORKS, LINKS, PARTS, SELLERS, SIGHTINGS, Lake
 from kernel.clock import Month
 
 MARCH = Month(2017, 3)
@@ -62,6 +62,7 @@ class Town:
     declared: list[tuple[int, Month, int, int, int]] = field(default_factory=list)
     links: list[dict[str, object]] = field(default_factory=list)
     sightings: list[dict[str, object]] = field(default_factory=list)
+    forks: list[dict[str, object]] = field(default_factory=list)
     sectors: dict[int, str] = field(default_factory=dict)
     vat_payers: dict[int, bool] = field(default_factory=dict)
     as_of: datetime = AS_OF
@@ -133,6 +134,13 @@ class Town:
             }
         )
 
+    def fork(self, seller: int, counter: int, total_mongo: int) -> None:
+        """Add a link of a second branch of the seller's one chain."""
+        at = MARCH.starts_at + timedelta(hours=1 + counter)
+        place = {"seller": seller, "branch": 1, "terminal": TERMINAL, "day": MARCH.first_day, "number": counter}
+        said = {"counter": counter, "nature": 0, "total_mongo": total_mongo, "issued_at": at}
+        self.forks.append({**place, **said})
+
     def lake(self) -> Lake:
         """Put the lake together."""
         sellers = [
@@ -152,6 +160,7 @@ class Town:
             sightings=_in_march(pl.LazyFrame(self.sightings, schema=SIGHTINGS)),
             sellers=_in_march(pl.LazyFrame(sellers, schema=SELLERS, orient="row")),
             declarations=pl.LazyFrame(declared, schema=DECLARATIONS, orient="row"),
+            forks=_in_march(pl.LazyFrame(self.forks, schema=FORKS)),
         )
 
 

@@ -19,6 +19,7 @@ from receipts.store.reading import Client
 from runtime import http_errors
 from runtime.database import Database, Role
 from tests.factories import Shop, World, open_world
+from tests.receipts.signed_world import enrol_till, make_liar
 
 MARCH = Month(2017, 3)
 WHY = {"purpose": "monthly check", "case": "7/2017"}
@@ -210,14 +211,46 @@ class TestReceipts:
         assert (refused.status_code, refused.json()["code"]) == (404, "seller_unknown")
         assert accesses(database) == []
 
+    async def test_says_what_is_the_matter_with_links_of_tills_and_for_which_month_they_count(self, world, client):
+        liar = await make_liar(world, enrol_till(world))
+        answer = client.get(f"/v1/sellers/{liar.till.shop.tin}/receipts", params={"month": "2017-03"} | WHY).json()
+        said = {row["id"]: (row["tax_month"], row["findings"]) for row in answer["receipts"]}
+        assert said[str(liar.fine.id)] == ("2017-03", [])
+        assert said[str(liar.taxed_wrongly.id)] == ("2017-03", ["vat_mismatch"])
+        assert said[str(liar.of_february.id)] == ("2017-02", [])
+
+
+class TestForks:
+    async def test_are_told_with_their_terminal_in_the_order_in_which_they_came(self, world, client):
+        liar = await make_liar(world, enrol_till(world))
+        answer = client.get("/v1/forks", params={"month": "2017-03"} | WHY).json()
+        assert [fork["hash"] for fork in answer["forks"]] == [
+            liar.fork.receipt_hash.hex(), liar.forked_further.receipt_hash.hex(),
+        ]  # fmt: skip
+        [first, _] = answer["forks"]
+        assert (first["previous_hash"], first["counter"]) == (liar.fine.receipt_hash.hex(), 2)
+        assert (first["terminal"], first["suspended_for"]) == (f"{liar.fine.terminal:08d}", "fork")
+        assert (first["id"], first["seller_tin"]) == (str(liar.fork.id), liar.till.shop.tin)
+        assert client.get("/v1/forks", params={"month": "2017-04"} | WHY).json()["forks"] == []
+
+    async def test_go_on_after_a_fork(self, world, client):
+        liar = await make_liar(world, enrol_till(world))
+        params = {"month": "2017-03", "after": liar.fork.receipt_hash.hex()} | WHY
+        answer = client.get("/v1/forks", params=params).json()
+        assert [fork["hash"] for fork in answer["forks"]] == [liar.forked_further.receipt_hash.hex()]
+        params["after"] = "last"
+        assert client.get("/v1/forks", params=params).status_code == 400
+
 
 class TestAccess:
     """No answer without its record, and no record without its answer."""
 
     def paths(self, shop: Shop) -> dict[str, str]:
-        return {"findings": "/v1/findings", "receipts": f"/v1/sellers/{shop.tin}/receipts"}
+        return {
+            "findings": "/v1/findings", "forks": "/v1/forks", "receipts": f"/v1/sellers/{shop.tin}/receipts",
+        }  # fmt: skip
 
-    @pytest.mark.parametrize("what", ["findings", "receipts"])
+    @pytest.mark.parametrize("what", ["findings", "forks", "receipts"])
     def test_every_look_is_recorded(self, world, database, client, what):
         shop = world.add_shop()
         for _ in range(2):
@@ -226,7 +259,7 @@ class TestAccess:
         row = ("officer-1", "monthly check", "7/2017", what, 2017 * 12 + 2, seller)
         assert accesses(database) == [row, row]
 
-    @pytest.mark.parametrize("what", ["findings", "receipts"])
+    @pytest.mark.parametrize("what", ["findings", "forks", "receipts"])
     @pytest.mark.parametrize("missing", ["purpose", "case"])
     @pytest.mark.parametrize("said", [None, "", "   "])
     def test_no_purpose_no_answer(self, world, database, client, what, missing, said):
@@ -239,7 +272,7 @@ class TestAccess:
         ]
         assert accesses(database) == []
 
-    @pytest.mark.parametrize("what", ["findings", "receipts"])
+    @pytest.mark.parametrize("what", ["findings", "forks", "receipts"])
     @pytest.mark.parametrize("gone", [True, False], ids=["revoked", "never enrolled"])
     def test_who_is_no_officer_sees_nothing(self, world, database, client, asking, what, gone):
         if gone:
@@ -250,7 +283,7 @@ class TestAccess:
         refused = client.get(self.paths(world.add_shop())[what], params={"month": "2017-03"} | WHY)
         assert (refused.status_code, accesses(database)) == (403, [])
 
-    @pytest.mark.parametrize("what", ["findings", "receipts"])
+    @pytest.mark.parametrize("what", ["findings", "forks", "receipts"])
     def test_what_cannot_be_recorded_is_not_shown(self, world, database, client, what):
         shop = world.add_shop()
         with database.transaction(Role.OWNER) as connection:
@@ -259,13 +292,15 @@ class TestAccess:
             self.ask_bare(database, world, shop, what)
 
     def ask_bare(self, database: Database, world: World, shop: Shop, what: str) -> None:
-        from analytics.consult import consult_findings, consult_receipts  # noqa: PLC0415
+        from analytics.consult import consult_findings, consult_forks, consult_receipts  # noqa: PLC0415
         from analytics.store.consulting import Page  # noqa: PLC0415
 
         why = Purpose("officer-1", "monthly check", "7/2017")
         with database.transaction(Role.OFFICER) as connection:
             if what == "findings":
                 consult_findings(connection, world.clock, purpose=why, month=MARCH)
+            elif what == "forks":
+                consult_forks(connection, world.clock, purpose=why, month=MARCH, after=None, limit=1)
             else:
                 consult_receipts(connection, world.clock, purpose=why, tin=shop.tin, month=MARCH, page=Page(1))
 

@@ -4,6 +4,7 @@ import pytest
 
 from analytics.facts import seller_month_facts
 from analytics.rules.chain import sightings_altered, sightings_unreported, turnover_gap
+from analytics.rules.chains_forked import chains_forked
 from tests.analytics.lakes import AS_OF, MARCH, Town
 
 
@@ -57,8 +58,38 @@ class TestSightingsAltered:
         assert (row["level"], row["score"], row["effect"]) == ("finding", 100, "1")
         assert row["receipts"][0][20:25] == "00001"
 
+    def test_waits_until_the_till_may_have_reported_a_second_branch(self, town, shop):
+        town.sight(shop, 1, 100_000, total_mongo=900_000, stored="other")
+        town.as_of = MARCH.starts_at + timedelta(days=1, hours=71, minutes=59)
+        assert rows(sightings_altered, town) == []
+
+    def test_says_nothing_of_a_second_branch(self, town, shop):
+        town.sight(shop, 1, 100_000, total_mongo=900_000, stored="fork")
+        assert rows(sightings_altered, town) == []
+
+
+class TestChainsForked:
+    def test_notes_and_never_accuses(self, town, shop):
+        for counter in (2, 3, 4):
+            town.fork(shop, counter, 900_000)
+        [row] = rows(chains_forked, town)
+        assert (row["level"], row["score"], row["effect"], len(row["receipts"])) == ("note", 99, "3", 3)
+        assert {one["name"]: one["value"] for one in row["evidence"]} == {
+            "count": "3", "terminals": "1", "total_mongo": "2700000",
+        }  # fmt: skip
+
+    def test_says_nothing_where_no_chain_has_two_branches(self, town):
+        assert rows(chains_forked, town) == []
+
 
 class TestTurnoverGap:
+    def test_compares_no_counters_of_two_branches(self, town, shop):
+        town.sight(shop, 1, 100_000, total_mongo=100_000)
+        town.sight(shop, 9, 1_500_000, total_mongo=250_000, stored="fork")
+        assert len(rows(turnover_gap, town)) == 1
+        town.fork(shop, 2, 900_000)
+        assert rows(turnover_gap, town) == []
+
     def test_says_nothing_where_the_counter_is_what_was_reported(self, town, shop):
         town.sight(shop, 1, 100_000, total_mongo=100_000)
         town.sight(shop, 3, 600_000, total_mongo=300_000)

@@ -1,19 +1,23 @@
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from analytics.assessment import assess
 from analytics.declare_month import Declaration, declare_month
 from analytics.export_lake import Exported, export_lake
 from analytics.facts import seller_month_facts
-from analytics.frames import DECLARATIONS, LINKS, PARTS, SELLERS, SIGHTINGS, Lake
+from analytics.frames import DECLARATIONS, FORKS, LINKS, PARTS, SELLERS, SIGHTINGS, Lake
 from analytics.lake import open_lake
+from analytics.profiles import daily_sales
 from kernel.clock import Month
 from receipts.receipt import Nature, TaxType
 from runtime.database import Database, Role
+from tests.changing import replace
 from tests.factories import OPENED_AT, PartOf, World, open_world
+from tests.receipts.signed_world import deliver, enrol_till, make_liar, sale_draft, sign, start
 
 MARCH = Month(2017, 3)
 
@@ -51,6 +55,7 @@ class TestExportLake:
         for frame, schema in [
             (lake.parts, PARTS),
             (lake.links, LINKS),
+            (lake.forks, FORKS),
             (lake.sightings, SIGHTINGS),
             (lake.sellers, SELLERS),
             (lake.declarations, {name: kind for name, kind in DECLARATIONS.items() if name != "month"}),
@@ -124,7 +129,7 @@ class TestExportLake:
         export(database, folder)
         export(database, tmp_path / "again")
         files = sorted(path.relative_to(folder) for path in folder.rglob("*.parquet"))
-        assert len(files) == 5
+        assert len(files) == 6
         for file in files:
             assert (folder / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
 
@@ -154,3 +159,63 @@ class TestExportLake:
         lake = lake_of(database, folder)
         assert lake.sellers.collect()["name"].to_list() == [name]
         assert lake.sellers.collect()["vat_payer"].to_list() == [True]
+
+
+class TestTaxMonths:
+    async def test_a_report_month_counts_for_the_month_before(self, world, database, folder):
+        shop = world.add_shop()
+        await world.sell(shop, 11_000_00)
+        submission = replace(world.order_of(shop, 22_000_00, business=True).submission, report_month="2017-02")
+        await world.issue(replace(world.order_of(shop, 22_000_00, business=True), submission=submission))
+        february = lake_of(database, folder, MARCH.plus(-1))
+        assert facts_of(february, shop.seller)["gross_mongo"] == 22_000_00
+        march = lake_of(database, folder)
+        facts = facts_of(march, shop.seller)
+        assert (facts["gross_mongo"], facts["receipts"], facts["previous_receipts_net_mongo"]) == (
+            11_000_00, 1, 20_000_00,
+        )  # fmt: skip
+        assert march.links.collect().height == 3
+        assert daily_sales(february).collect()["date"].to_list() == [date(2017, 2, 28)]
+
+    async def test_copies_the_other_month_again_when_something_counts_for_it(self, world, database, folder):
+        shop = world.add_shop()
+        order = world.order_of(shop, 22_000_00, business=True)
+        await world.sell(shop, 11_000_00)
+        assert export(database, folder) == Exported(months=1, days_written=1, days_unchanged=0)
+        await world.issue(replace(order, submission=replace(order.submission, report_month="2017-02")))
+        assert export(database, folder) == Exported(months=2, days_written=2, days_unchanged=0)
+        assert export(database, folder) == Exported(months=2, days_written=0, days_unchanged=2)
+
+    async def test_a_clock_that_was_ahead_counts_when_it_was_received(self, world, database, folder):
+        till = enrol_till(world)
+        links = [start(till), sign(till, sale_draft(till.shop, 11_000_00), at=OPENED_AT + timedelta(days=40))]
+        await deliver(world, till, *links)
+        assert facts_of(lake_of(database, folder), till.shop.seller)["gross_mongo"] == 11_000_00
+        april = lake_of(database, folder, MARCH.plus(1))
+        assert facts_of(april, till.shop.seller)["gross_mongo"] == 0
+
+
+class TestLinksOfTills:
+    async def test_what_follows_nothing_changes_nothing(self, world, database, folder):
+        liar = await make_liar(world, enrol_till(world))
+        facts = facts_of(lake_of(database, folder), liar.till.shop.seller)
+        assert (facts["voids"], facts["corrections"]) == (1, 1)
+        parts = lake_of(database, folder).parts.collect()
+        assert parts.filter(pl.col("number") == liar.void_of_nothing.number, nature=4).is_empty()
+
+    async def test_a_second_branch_is_in_no_sum_and_is_noted(self, world, database, folder):
+        till, consumer = enrol_till(world), world.add_consumer()
+        first = start(till)
+        copy = replace(till)
+        sold, other = sign(till, sale_draft(till.shop, 11_000_00)), sign(copy, sale_draft(till.shop, 22_000_00))
+        await deliver(world, till, first, sold)
+        await world.claim(other, consumer)
+        lake = lake_of(database, folder)
+        assert lake.sightings.collect()["stored"].to_list() == ["other"]
+        await deliver(world, copy, other)
+        lake = lake_of(database, folder)
+        assert lake.sightings.collect()["stored"].to_list() == ["fork"]
+        assert facts_of(lake, till.shop.seller)["gross_mongo"] == 11_000_00
+        evidence = assess(lake)
+        assert evidence.findings.select("rule", "level", "effect").rows() == [("chains_forked", "note", "1")]
+        assert evidence.findings["receipts"].to_list() == [[str(other.id)]]

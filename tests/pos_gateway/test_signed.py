@@ -17,6 +17,8 @@ from receipts import qr
 from receipts.chain import ChainKey, Link
 from receipts.keys import Signer
 from receipts.receipt import Nature
+from receipts.store import enrolling
+from runtime.database import Role
 from tests.answered import faults, refused
 from tests.changing import replace
 from tests.serving import OPENED_AT, Centre, at_once, wait_for
@@ -288,6 +290,16 @@ class TestForking:
         lines = [*till.links, till.sell(), backup.sell(5_500_00), till.sell()]
         verdicts = till.upload(lines)
         assert [verdict["receipt"]["fork"] for verdict in verdicts] == [False, False, True, False]
+
+    def test_is_shown_to_the_operator(self, till: SigningTill) -> None:
+        backup = till.copy()
+        till.sell()
+        till.upload(till.links)
+        backup.sell_many(2, first_mongo=OTHER)
+        backup.upload(backup.links)
+        with till.centre.database.transaction(Role.JOBS) as connection:
+            [row] = enrolling.list_terminals(connection, till.seller)
+        assert (row["forks"], row["suspended_for"], row["counter"]) == (2, "fork", 2)
 
 
 class TestClosing:
