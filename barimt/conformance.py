@@ -82,7 +82,12 @@ def _tried(url: str, asked: Asked, *, cases: Catalogue, keys: Path | None, only:
 def _results(run: Run, cases: Catalogue, only: tuple[str, ...]) -> list[Result]:
     to_run, _ = cases.chosen(only)
     bar = Progress(
-        TextColumn("Trying {task.description:<32}"), BarColumn(), MofNCompleteColumn(), console=err, transient=True
+        TextColumn("Trying {task.description:<32}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
     )
     results = []
     with bar:

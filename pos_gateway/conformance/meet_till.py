@@ -54,7 +54,8 @@ def meet_till(caller: Caller, asked: Asked) -> Met:
         tin=tin,
         ours=OURS in text_of(value_at(info, "version")),
     )
-    if not (asked.real or tin == TEST_TIN or value_at(info, "test") is True):
+    test = value_at(info, "test") is True
+    if not (asked.real or tin == TEST_TIN or test):
         raise TillUnusable(
             f"The till at {caller.url} issues real receipts for {tin}: it is neither a test till nor that of the test"
             " merchant. Take one that is (barimt till --sandbox), or say --real and void what is issued"
@@ -66,11 +67,10 @@ def meet_till(caller: Caller, asked: Asked) -> Met:
     second = asked.second or next(iter(sorted(seats) + sorted(lessees)), None)
     if second is None and tin == TEST_TIN:
         second = TEST_LESSEE
-    strict = value_at(info, "sandbox") is not True
     known = {
         "second": second is not None,
-        "second_seat": second in seats or not strict,
-        "strict_merchants": strict,
+        "second_seat": second in seats,
+        "strict_merchants": not test,  # a sandbox serves whoever is named to it
         "city_tax": _pays_city_tax(caller, tin),
     }
     subject = Subject(tin, told.pos_no, asked.buyer, asked.consumer, second)

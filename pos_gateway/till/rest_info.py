@@ -21,6 +21,8 @@ PAYMENT_TYPES: Final = (
     ("BANK_TRANSFER", "Банкны шилжүүлэг"),
     ("EMD", "Эрүүл мэндийн даатгал"),
 )
+TEST_NOTICE: Final = "ТУРШИЛТ: эдгээр нь татварын баримт биш. TEST: these are no tax documents."
+"""What a till of a test centre says of its receipts."""
 FINAL_CONSUMER: Final[Mapping[str, object]] = {
     "tin": "30000000000", "name": "ЭЦСИЙН ХЭРЭГЛЭГЧ", "vatPayer": False,
 }  # fmt: skip
@@ -74,7 +76,8 @@ def _merchant(view: SeatView) -> dict[str, Any]:
 def _beside(overview: Overview) -> dict[str, Any]:
     """What the vendor's answer does not have; a client that does not know it passes it over."""
     error = overview.error
-    return {
+    test = {"test": True, "notice": TEST_NOTICE} if any(view.seat.test for view in overview.open) else {}
+    return test | {
         "state": overview.state.value,
         "stateSince": local_time(overview.since),
         "waitingReceipts": overview.waiting,

@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from kernel.clock import Clock
 from pos_gateway.posapi.answer import VERSION
@@ -42,19 +43,28 @@ class ServedTill:
 
 @asynccontextmanager
 async def serving_till(
-    installation: Installation, clock: Clock, *, host: str, port: int, url: str | None
+    installation: Installation,
+    clock: Clock,
+    *,
+    host: str,
+    port: int,
+    url: str | None,
+    around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> AsyncIterator[ServedTill]:
     """Open PosAPI, the page and the uploader over an installation, on a port (0: a free one), and close them at the
-    end. `url` names the centre where the installation does not know it. Raises `Unusable`.
+    end. `url` names the centre where the installation does not know it; `around` may put an app around the till's.
+    Raises `Unusable`.
     """
     root = installation.dir.root
     with _bound(host, port) as bound:
         async with TillService.opened(installation, clock, version=VERSION, url=url) as service:
-            app = make_app(
-                installation,
-                after=service,
-                bank_account_ids=service.bank_account_ids,
-                routes=[*link_routes(service), *page_routes(service), print_route(installation)],
+            app = around(
+                make_app(
+                    installation,
+                    after=service,
+                    bank_account_ids=service.bank_account_ids,
+                    routes=[*link_routes(service), *page_routes(service), print_route(installation)],
+                )
             )
             address = _address(host, bound.getsockname()[1])
             Running(address, service.form_token, os.getpid()).write(root)
