@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -58,6 +59,9 @@ def till(
     data_dir: TillDirOption = None,
     centre: Annotated[str | None, typer.Option(help="Where the centre is, if it has moved.")] = None,
     clock_file: ClockFileOption = None,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="For makers of POS software: a test centre of its own beside the till.")
+    ] = False,
 ) -> None:
     """Serve POS software until stopped: PosAPI 3.0, the page at /web/, and the upload to the centre."""
     if context.invoked_subcommand is not None:
@@ -65,6 +69,9 @@ def till(
         return
     if clock_file is not None and not is_loopback(host):
         raise Unusable("--clock-file moves business time and is for development: listen on 127.0.0.1 only")
+    if sandbox:
+        _run_sandbox(context, data_dir, host=host, port=port, clock_file=clock_file)
+        return
     url = None if centre is None else parse_centre_url(centre, "--centre")
     clock = business_clock(clock_file)
     with open_installation(data_dir or DEFAULT_DIR, clock) as installation:
@@ -197,6 +204,19 @@ def check(
     else:
         show_faults(faults, out)
     raise typer.Exit(1 if faults else 0)
+
+
+def _run_sandbox(context: typer.Context, data_dir: Path | None, **given: Any) -> None:
+    """Run a test centre and its till. A till's own directory that the environment names is not the sandbox's."""
+    source = context.get_parameter_source("data_dir")
+    asked = source is not None and source.name == "COMMANDLINE"
+    try:
+        sandbox = import_module("barimt.sandbox")  # a till alone has no centre
+    except ModuleNotFoundError as missing:
+        raise Unusable(
+            f"barimt till --sandbox needs {missing.name}, which is not installed: pip install 'barimt[till,server]'"
+        ) from missing
+    sandbox.run_sandbox(folder=data_dir if asked else None, **given)
 
 
 async def _serve(installation: Installation, clock: Clock, *, host: str, port: int, url: str | None) -> None:
