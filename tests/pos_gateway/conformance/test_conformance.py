@@ -8,28 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from barimt.cli import load
 from barimt.keys import published_file
 from pos_gateway.conformance.catalogue import catalogue
 from runtime.database import Role
 from tests.journeys.shops import SHOP, Shop
 from tests.pos_gateway.conformance.broken_tills import BROKEN, Spoil, in_receipts, proxied
+from tests.pos_gateway.conformance.verdicts import run, verdict
 
 ROOT = Path(__file__).parents[3]
-Verdict = dict[str, Any]
-
-
-def run(url: str, *options: str) -> Result:
-    """Run the command in this process."""
-    return CliRunner().invoke(load("conformance"), [url, *options])
-
-
-def verdict(url: str, *options: str) -> tuple[int, Verdict]:
-    """Run the command and answer its exit code and what it says to machines."""
-    result = run(url, "--json", *options)
-    return result.exit_code, json.loads(result.stdout)
 
 
 @pytest.fixture(scope="module")
