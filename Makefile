@@ -27,10 +27,11 @@ test: .venv/ready
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal $(TEST)
 
 # A hundred kills (TORTURE='--kills 40 --workers 2 --seed 7' asks for others), a minute of two workers in which no
-# deadlock may happen, a month of twenty tills in virtual time, and a disk that is full for real.
+# deadlock may happen, a till killed two hundred times, a month of twenty tills in virtual time, and a disk that is full for real.
 torture: .venv/ready
 	$(BIN)/python -m tests.crash.torture $(TORTURE)
 	$(BIN)/python -m tests.crash.torture --kills 0 --seconds 60 --workers 2
+	$(BIN)/python -m tests.crash.till_kills
 	BARIMT_MONTH=20x30 $(BIN)/python -m pytest -q -s --timeout=3600 tests/journeys/test_month_of_tills.py
 	@if [ "$$(id -u)" = 0 ]; then $(BIN)/python -m tests.crash.full_disk; \
 	else echo "python -m tests.crash.full_disk needs root: it mounts a small tmpfs"; fi

@@ -173,7 +173,7 @@ def measure(stage: Stage, *, backlog: int, seconds: float) -> Figures:
     bare = fsyncs(stage.folder / "fsyncs", seconds=min(seconds, 5.0))
     issue_backlog(stage, backlog)
     with centre_served(stage.centre_dir, stage.centre_port), stage.till_served():
-        waited, began = _waiting(stage), time.monotonic()
+        waited, began = left_to_upload(stage), time.monotonic()
         uploading = stage.post(*paced, "--first", "3000000")
         left = _drain(stage)
         took = time.monotonic() - began
@@ -185,7 +185,8 @@ def measure(stage: Stage, *, backlog: int, seconds: float) -> Figures:
     )  # fmt: skip
 
 
-def _waiting(stage: Stage) -> int:
+def left_to_upload(stage: Stage) -> int:
+    """Ask the till how many receipts wait."""
     told = httpx2.get(f"http://127.0.0.1:{stage.till_port}/web/standing", timeout=60)
     return int(told.raise_for_status().json()["waiting"]["receipts"])
 
@@ -193,7 +194,7 @@ def _waiting(stage: Stage) -> int:
 def _drain(stage: Stage) -> int:
     """Wait until nothing waits, as long as it goes on, and answer what is left."""
     ends = time.monotonic() + DRAIN_S_MAX
-    while (left := _waiting(stage)) and time.monotonic() < ends:
+    while (left := left_to_upload(stage)) and time.monotonic() < ends:
         time.sleep(0.5)
     return left
 
