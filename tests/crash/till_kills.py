@@ -145,7 +145,7 @@ def _answers(stage: Stage, till: "subprocess.Popen[bytes]") -> bool:
     while till.poll() is None and time.monotonic() < ends:
         with (
             contextlib.suppress(URLError, OSError),
-            urlopen(f"http://127.0.0.1:{stage.till_port}/rest/info", timeout=5),
+            urlopen(url, timeout=5),
         ):
             return True
         time.sleep(0.05)
