@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -69,9 +70,19 @@ async def serving_till(
             address = _address(host, bound.getsockname()[1])
             Running(address, service.form_token, os.getpid()).write(root)
             try:
-                yield ServedTill(address, service, uvicorn.Server(server_config(app, host=host, port=port)), bound)
+                yield ServedTill(address, service, _Server(server_config(app, host=host, port=port)), bound)
             finally:
                 Running.forget(root)
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves by the door when a signal comes, so that what stands around it is closed after it."""
+
+    def handle_exit(self, sig: int, _frame: object) -> None:
+        """Remember that we were asked to stop, and forget the signal: stopping is what was asked for."""
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
 
 
 @dataclass(frozen=True, slots=True)

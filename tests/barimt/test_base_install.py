@@ -105,6 +105,23 @@ class TestBaseInstall:
         assert f"pip install 'barimt[{PARTS[name].extras}]'" in said
 
 
+class TestTill:
+    """With the till's extra alone."""
+
+    hidden = modules_of("server", "analytics", "demo") - modules_of("till")
+
+    def test_says_how_it_stands(self, tmp_path: Path) -> None:
+        code, out, said, imported = run("till", "status", "--json", "--data-dir", str(tmp_path), hidden=self.hidden)
+        assert (code, said) == (0, "")
+        assert json.loads(out)["running"] is False
+        assert imported.isdisjoint(self.hidden)
+
+    def test_says_in_one_line_what_the_sandbox_needs(self, tmp_path: Path) -> None:
+        code, out, said, _ = run("till", "--sandbox", "--data-dir", str(tmp_path), hidden=self.hidden)
+        assert (code, out, said.count("\n")) == (2, "", 1)
+        assert "pip install 'barimt[till,server]'" in said
+
+
 class TestVerify:
     def test_imports_neither_a_database_nor_data_frames_where_they_are_installed(
         self, shared_centre: Centre, keys: Path

@@ -128,8 +128,8 @@ class TestWhatIsReal:
 
 
 @contextlib.contextmanager
-def command(folder: Path, system_dir: Path) -> Iterator[tuple[str, Path]]:
-    """Run the command as a newcomer does, until it says where it listens; at the end press Ctrl-C."""
+def command(folder: Path, system_dir: Path, stop: signal.Signals) -> Iterator[tuple[str, Path]]:
+    """Run the command as a newcomer does, until it says where it listens; at the end press Ctrl-C, or end it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BARIMT_")}
     log = folder.with_suffix(".log")
     with log.open("wb") as said:
@@ -145,7 +145,7 @@ def command(folder: Path, system_dir: Path) -> Iterator[tuple[str, Path]]:
             assert time.monotonic() < ends, log.read_text()
             time.sleep(0.1)
         yield found[1], log
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         assert process.wait(60) == 0, log.read_text()
     finally:
         process.kill()
@@ -156,8 +156,8 @@ def command(folder: Path, system_dir: Path) -> Iterator[tuple[str, Path]]:
 class TestTheCommand:
     def test_works_says_what_it_does_stops_cleanly_and_works_again(self, open_dir: Path, system_dir: Path) -> None:
         ids: list[str] = []
-        for _ in range(2):
-            with command(open_dir / "sandbox", system_dir) as (url, log):
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            with command(open_dir / "sandbox", system_dir, stop) as (url, log):
                 wait_for(lambda url=url: httpx2.get(f"{url}/rest/info").status_code, lambda code: code == 200, 30)  # type: ignore[misc]
                 for _ in range(2):
                     sale = OFFICIAL | {"billIdSuffix": f"{len(ids):02d}"}

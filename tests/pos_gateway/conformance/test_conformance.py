@@ -12,6 +12,8 @@ import pytest
 from barimt.keys import published_file
 from pos_gateway.conformance.catalogue import catalogue
 from runtime.database import Role
+from tests.barimt.test_base_install import modules_of_extras
+from tests.barimt.test_base_install import run as run_hiding
 from tests.journeys.shops import SHOP, Shop
 from tests.pos_gateway.conformance.broken_tills import BROKEN, Spoil, in_receipts, proxied
 from tests.pos_gateway.conformance.verdicts import run, verdict
@@ -42,14 +44,13 @@ class TestTheRealTill:
         assert (code, told["failing"]) == (0, [])
 
     def test_prints_a_table_and_a_line_of_json_with_the_base_install_alone(self, shop: Shop) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "barimt.cli", "conformance", shop.url, "--only", "sale", "--only", "qr-is-text"],
-            cwd=ROOT, capture_output=True, text=True, check=False, timeout=60, env={"COLUMNS": "200", "PATH": "/bin"},
-        )  # fmt: skip
-        assert (done.returncode, done.stderr) == (0, "")
+        asked = ("conformance", shop.url, "--only", "sale", "--only", "qr-is-text")
+        code, out, said, imported = run_hiding(*asked, hidden=modules_of_extras())
+        assert (code, said) == (0, "")
         for word in ("case", "expected", "came", "why", "sale-minimal", "qr-is-text", "Conforms."):
-            assert word in done.stdout
-        assert json.loads(done.stdout.splitlines()[-1])["passed"] == 4
+            assert word in out
+        assert json.loads(out.splitlines()[-1])["passed"] == 4
+        assert imported.isdisjoint(modules_of_extras())
 
 
 class TestABrokenTill:
