@@ -155,7 +155,7 @@ def _verify_bare(on: Opened) -> float:
     """Answer the seconds of one verification a stored receipt and nothing else, all of one key."""
     verifier = _authority(on).signers[0].private_key.public_key()
     with on.database.transaction(Role.JOBS) as connection:
-        stored = [receipt.cose for receipt in checking.receipts(connection)]
+        stored = [link.row.cose for link in checking.receipts(connection)]
     taken = [pieces for pieces in map(qr.take_apart, stored) if pieces is not None]
     signed = [(signature, qr.to_sign(kid, packed)) for kid, packed, signature in taken]
     began = time.perf_counter()
