@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, field
+from http.client import HTTPException
 from itertools import count
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeded
@@ -85,7 +86,7 @@ class Clients:
             number = next(self._numbers)
             body = sale_body(self.stage.tins[number % len(self.stage.tins)], number)
             while number not in self.sold:
-                with contextlib.suppress(OSError, ValueError, KeyError):
+                with contextlib.suppress(OSError, HTTPException, ValueError, KeyError):
                     self.sold[number] = self._answer_to(body, f"sale-{number}")
                 time.sleep(0.01)
 
@@ -144,7 +145,7 @@ def _answers(stage: Stage, till: "subprocess.Popen[bytes]") -> bool:
     ends, url = time.monotonic() + START_S, f"http://127.0.0.1:{stage.till_port}/rest/info"
     while till.poll() is None and time.monotonic() < ends:
         with (
-            contextlib.suppress(URLError, OSError),
+            contextlib.suppress(URLError, OSError, HTTPException),
             urlopen(url, timeout=5),
         ):
             return True
