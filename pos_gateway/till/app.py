@@ -2,8 +2,9 @@
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any, Final
 
 import structlog
 from starlette.applications import Starlette
@@ -50,10 +51,11 @@ def make_app(
     calls beside `/rest/receipt`, `origins` whose pages may call from a browser, "*" all.
     """
     call = ReceiptCall(installation, after or Alone(), bank_account_ids)
+    looking = _until_left(call, lifespan)
     own = [Route(path, call, include_in_schema=False) for path in (RECEIPT, f"{RECEIPT}/")]
     app = Starlette(
         routes=[*own, *routes],
-        lifespan=lifespan,
+        lifespan=looking,
         exception_handlers={
             HTTPException: _say_http,
             Malformed: _say_no,
@@ -70,6 +72,16 @@ def make_app(
     )  # fmt: skip
     app.router.redirect_slashes = False
     return app
+
+
+def _until_left(call: ReceiptCall, lifespan: Lifespan[Starlette] | None) -> Lifespan[Starlette]:
+    @asynccontextmanager
+    async def until_left(app: Starlette) -> AsyncIterator[Any]:
+        async with lifespan(app) if lifespan else nullcontext() as state:
+            yield state
+            call.leave()
+
+    return until_left
 
 
 def server_config(app: ASGIApp, *, host: str = "127.0.0.1", port: int = PORT) -> Config:

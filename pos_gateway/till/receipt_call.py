@@ -80,6 +80,7 @@ class ReceiptCall:
         self._after = after
         self._bank_account_ids = bank_account_ids
         self._answers: LostAnswers[Answered] | None = None
+        self._looks: set[Callable[[], None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -173,11 +174,21 @@ class ReceiptCall:
         def look() -> None:
             if delivery.is_on_its_way():
                 loop.call_later(LOOK_S, look)
-            elif delivery.state is not DeliveryState.LOST:
+                return
+            self._looks.discard(look)
+            if delivery.state is not DeliveryState.LOST:
                 self._installation.answer_was_read(given.outcome.issued)
 
         loop = asyncio.get_running_loop()
+        self._looks.add(look)
         loop.call_later(LOOK_S, look)
+
+    def leave(self) -> None:
+        """Note, before the service stops, which answers have arrived meanwhile: else the next customer with the same
+        goods would be given one of them after the start.
+        """
+        for look in tuple(self._looks):
+            look()
 
     def _lost_answers(self) -> LostAnswers[Answered]:
         if self._answers is None:
