@@ -103,8 +103,10 @@ def _tell(verdict: Verdict) -> None:
     for result in verdict.results:
         entry = result.entry
         ours = " [dim](Barimt only)[/dim]" if entry.ours else ""
+        wrong = result.outcome not in {Outcome.PASSED, Outcome.NOT_RUN}
+        expected = f"{entry.about}: {result.expected}" if wrong else entry.about
         table.add_row(
-            _MARKS[result.outcome], f"{entry.name}{ours}", escape(result.expected),
+            _MARKS[result.outcome], f"{entry.name}{ours}", escape(expected),
             escape(result.came or "as expected"), f"{escape(entry.reason)} [dim]{entry.source}[/dim]",
         )  # fmt: skip
     out.print(table)

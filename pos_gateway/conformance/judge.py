@@ -89,6 +89,16 @@ _KINDS: Final = {
 }
 
 
+_KIND_WORDS: Final = {
+    "text": "a text",
+    "number": "a number",
+    "whole": "a whole number",
+    "truth": "true or false",
+    "list": "a list",
+    "object": "an object",
+}
+
+
 def _judge_value(wanted: Value, scene: Scene) -> Wrong | None:
     found = scene.at(wanted.at)
     place = wanted.at or "the answer"
@@ -126,7 +136,7 @@ def _wanted_value(wanted: Value, scene: Scene | None) -> str:
     if wanted.form is not None:
         said = f"of the form {_form(wanted.form, scene) if scene else wanted.form}"
     elif wanted.kind is not None:
-        said = f"a {wanted.kind}"
+        said = _KIND_WORDS[wanted.kind]
     elif wanted.length is not None:
         said = f"a list of {wanted.length}"
     elif step is not None:
