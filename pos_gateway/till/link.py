@@ -60,6 +60,12 @@ class Link:
         """The centre took its suspension back."""
         return self._on(LinkEvent.REINSTATED, now)
 
+    def restarted(self) -> "Link":
+        """Nobody has been asked since the restart: a till that may issue is out of touch since the last contact."""
+        if self.state is TillState.SUSPENDED:
+            return self
+        return replace(self, state=TillState.OFFLINE, since=self.contact_at or self.since)
+
     def to_json(self) -> bytes:
         """Write what survives a restart."""
         kept = {

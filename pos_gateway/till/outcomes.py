@@ -12,7 +12,7 @@ from receipts.document import decode_document
 from receipts.ids import ReceiptId
 from receipts.receipt import Nature, TaxType
 
-NOTICE_CODES: Final = ("centre_behind", "day_numbers_run_out", "queue_entry_dropped")
+NOTICE_CODES: Final = ("centre_behind", "chain_abandoned", "day_numbers_run_out", "queue_entry_dropped")
 """Notices that the queue gives by itself, beside the reasons of a suspension (`refusals.Suspension`)."""
 
 

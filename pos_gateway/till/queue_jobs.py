@@ -54,6 +54,7 @@ def abandon_seat(desk: Desk, chain: ChainAt) -> None:
     if found is not None:
         seat, now = seat_of(found[0]), desk.now()
         desk.put_seat(replace_seat(seat, suspended_at=now, suspended_for=Suspension.TAMPERED, closed_at=now))
+        desk.note(chain, "chain_abandoned", place_of(chain), once=True)
 
 
 def suspend(desk: Desk, chain: ChainAt, reason: str, detail: str) -> None:

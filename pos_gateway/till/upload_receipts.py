@@ -150,7 +150,7 @@ class Uploader:
                 course = self._courses[min(left, key=lambda chain: self._courses[chain].due_s)]
                 await self._serve(course)
             seat = self._seat(course.chain)
-            if course.link.failures or seat is None or not self._installation.backlog(seat).count:
+            if not course.progressed or seat is None or not self._installation.backlog(seat).count:
                 left.discard(course.chain)
             seen(self._waiting())
         self._news.set()
@@ -179,13 +179,13 @@ class Uploader:
             await self._failed(course, CentreFailure("till_broken", type(failure).__name__))
         else:
             took_s = self._elapsed_s() - began_s
-            waits = self._installation.backlog(seat).count  # what came meanwhile, too
-            course.due_s = self._elapsed_s() + (REST_SHARE * took_s if waits else self._poll_s())
+            goes_on = course.progressed and self._installation.backlog(seat).count  # what came meanwhile, too
+            course.due_s = self._elapsed_s() + (REST_SHARE * took_s if goes_on else self._poll_s())
 
     async def _meet(self, course: Course, seat: Seat) -> None:
-        waits = self._installation.backlog(seat).count
-        if not course.judged or not waits:
+        if not course.judged or not self._installation.backlog(seat).count:
             await self._exchange.look(course, seat)
+        waits = self._installation.backlog(seat).count  # a look may find that the centre lost some
         taken = await self._exchange.send(course, seat) if waits else 0
         was_away = course.link.failures > 0
         waits = self._installation.backlog(seat).count
@@ -280,10 +280,10 @@ class Uploader:
 
 
 def kept_link(installation: Installation, seat: Seat, now: datetime) -> Link:
-    """Answer how a seat stood with the centre when that was kept last."""
+    """Answer how a seat stands before the centre was asked, by what was kept last."""
     kept = installation.remembered(_name(seat.chain))
     link = (Link.of_json(kept.body) if kept else None) or Link.unknown(now, suspended=False)
-    return _reconciled(link, seat, now)
+    return _reconciled(link.restarted(), seat, now)
 
 
 def _reconciled(link: Link, seat: Seat, now: datetime) -> Link:

@@ -50,6 +50,15 @@ class TestBarred:
         assert Link.unknown(NOW, suspended=True).state is TillState.SUSPENDED
 
 
+class TestRestarted:
+    def test_is_out_of_touch_since_the_last_contact(self) -> None:
+        link = ONLINE.met(LATER, waiting=2).restarted()
+        assert (link.state, link.since, link.contact_at) == (TillState.OFFLINE, LATER, LATER)
+
+    def test_stays_suspended(self) -> None:
+        assert ONLINE.barred(LATER).restarted() == ONLINE.barred(LATER)
+
+
 class TestJson:
     @pytest.mark.parametrize(
         "link",

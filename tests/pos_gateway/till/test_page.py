@@ -155,6 +155,7 @@ class TestForms:
         assert 400 <= answer.status_code < 500
 
     async def test_a_clock_that_is_doubted_is_confirmed(self, shop: Shop, hands: Hands) -> None:
+        await shop.get("/rest/sendData")  # the centre has told the time, and does not again for minutes
         hands.now += timedelta(days=3)
         assert (await shop.get("/web/standing"))["clock_doubted"] is True
         refused = await shop.http.post("/rest/receipt", json=OFFICIAL)

@@ -1,11 +1,13 @@
 """A till with a real queue meets the real centre: activation, claims, replacement, certificates, forks."""
 
+import contextlib
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import apsw
 import pytest
 
 from pos_gateway.till.activate_till import ReplacesNothing, SeatTaken, activate_till, replace_till
@@ -15,7 +17,7 @@ from pos_gateway.till.certification import ActivationUntrusted
 from pos_gateway.till.installation import Installation, open_installation
 from pos_gateway.till.outcomes import Issued
 from pos_gateway.till.overview import Overview
-from pos_gateway.till.refusals import CertificateExpired, SuspendedByCentre, SuspendedForFork
+from pos_gateway.till.refusals import CertificateExpired, QueueTampered, SuspendedByCentre, SuspendedForFork
 from pos_gateway.till.seat import Seat
 from pos_gateway.till.states import TillState
 from pos_gateway.till.till_service import look_over
@@ -188,6 +190,25 @@ class TestReplacement:
         with pytest.raises(ReplacesNothing):
             await replace_till(shop.till, shop.ask, code=code, clock=centre.clock, upload=shop.upload)
         assert (await activate_till(shop.till, shop.ask, code=code, clock=centre.clock)).seat in shop.till.seats
+
+    async def test_of_a_till_that_was_tampered_with_leaves_the_old_chain_without_an_end(
+        self, shop: Shop, centre: Centre
+    ) -> None:
+        tin = enrol_seller(centre)
+        old = await shop.activate(tin)
+        await shop.sell()
+        with contextlib.closing(apsw.Connection(str(shop.till.dir.queue))) as outside:
+            outside.execute("UPDATE heads SET turnover_mongo = 1")
+        with pytest.raises(QueueTampered):
+            await shop.sell()
+        code = code_for(centre, tin)
+        done, waiting = await replace_till(shop.till, shop.ask, code=code, clock=centre.clock, upload=shop.upload)
+        assert (done.replaced and done.replaced.chain, waiting) == (old.chain, 2)
+        assert {notice.code for notice in shop.till.notices()} == {"chain_abandoned", "suspended_tampered"}
+        await shop.sell()
+        assert shop.stored() == []
+        await shop.upload()
+        assert len(shop.stored()) == 2
 
     async def test_broken_off_after_the_closing_link_is_finished_by_the_same_code(
         self, shop: Shop, centre: Centre

@@ -1,8 +1,10 @@
 """What waits reaches the centre in order and once, whatever happens on the way."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
+import apsw
 import pytest
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
@@ -307,6 +309,19 @@ class TestFork:
         assert state(uploader, till, seat) is TillState.SUSPENDED, "whatever the centre says of it"
 
 
+class TestTampered:
+    async def test_what_cannot_be_sent_is_not_tried_again_and_again(
+        self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre
+    ) -> None:
+        await uploader.step()
+        await sell_some(till, seat)
+        with contextlib.closing(apsw.Connection(str(till.dir.queue))) as outside:
+            outside.execute("UPDATE heads SET turnover_mongo = 1")
+        assert await asyncio.wait_for(uploader.send_now(within_s=60), 10) == 1
+        assert await uploader.step() == POLL_S
+        assert state(uploader, till, seat) is TillState.SUSPENDED
+
+
 class TestLostByTheCentre:
     async def test_what_the_centre_lost_is_sent_again(
         self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre, hands: Hands
@@ -435,5 +450,7 @@ class TestKept:
         self, uploader: Uploader, till: Installation, seat: Seat, hands: Hands
     ) -> None:
         await uploader.step()
+        last = hands.now
+        hands.forward(hours=5)
         kept = kept_link(till, seat, hands.now)
-        assert (kept.state, kept.contact_at) == (TillState.ONLINE, hands.now)
+        assert (kept.state, kept.since, kept.contact_at) == (TillState.OFFLINE, last, last)
