@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import hypothesis
 import psutil
 import psycopg
 import pytest
@@ -41,6 +42,9 @@ __all__ = [
     "pytest_testnodedown",
 ]
 
+hypothesis.settings.register_profile("shared", deadline=None)
+hypothesis.settings.load_profile("shared")
+"""How long an example takes says nothing on a machine that does other work."""
 UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
 """For the run's own server alone: its data may die with the machine."""
 SWEPT = "barimt-test-"

@@ -64,11 +64,11 @@ CREATE INDEX outbox_easy ON pos.outbox (id) WHERE event = 'easy';
 """
 
 TURNOVERS = """
-ALTER TABLE pos.chains DROP CONSTRAINT chains_turnover_mongo_check;
+ALTER TABLE pos.chains DROP CONSTRAINT IF EXISTS chains_turnover_mongo_check;
 DO $$
 DECLARE child regclass;
 BEGIN
-  ALTER TABLE pos.receipts DROP CONSTRAINT receipts_turnover_mongo_check;
+  ALTER TABLE pos.receipts DROP CONSTRAINT IF EXISTS receipts_turnover_mongo_check;
   FOR child IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'pos.receipts'::regclass LOOP
     EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS receipts_turnover_mongo_check', child);
   END LOOP;
