@@ -59,14 +59,15 @@ def add_tills(database: Database, settings: Settings, tills: int, clock: Clock |
             tin, terminal = f"{37_900_000_000 + number}", 10_000_000 + number
             seller = NewSeller(tin, f"Дэлгүүр {number}", "4711", "2501", vat_registered_from=date(2016, 1, 1))
             add_seller(connection, clock, seller=seller)
-            add_client(connection, clock, client_id=tin, seller_tin=tin, public_key=_make_key(folder, tin))
+            add_client(connection, clock, client_id=tin, seller_tin=tin, public_key=make_key(folder, tin))
             new = NewTerminal(tin, terminal, tin, "gateway", 1, "2501")
             add_terminal(connection, clock, terminal=new, epoch=EPOCH, chain_key=signing)
             added.append((tin, f"{terminal:08d}"))
     return added
 
 
-def _make_key(folder: Path, name: str) -> str:
+def make_key(folder: Path, name: str) -> str:
+    """Make a client's key, put it beside the data, and answer the public one (PEM)."""
     key = Ed25519PrivateKey.generate()
     path = folder / f"{name}.key"
     path.touch(mode=0o600)

@@ -14,23 +14,21 @@ Whatever is said, a till sends again what it has no 200 or 201 for: the same byt
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date
 from itertools import groupby
 from typing import Any
 
 import structlog
 
-from kernel.clock import Clock, Month, business_date
+from kernel.clock import Clock, Month, date_of_day
 from pos_gateway.directory import Directory
 from pos_gateway.keep_connection import KeptConnection
 from pos_gateway.pool import OutcomeUnknown
 from pos_gateway.transactions import Lost, Refused, unavailable
-from receipts.accept_signed import SealingKey, accept_signed
+from receipts.accept_signed import MerchantsOfDay, SealingKey, accept_signed
 from receipts.intake import Outcome
-from receipts.link_findings import Merchants
 from receipts.signed_link import SignedLink
 from receipts.store.reading import Client
 
@@ -142,13 +140,12 @@ class Uploads:
             attempt.committing = True
         return outcomes
 
-    async def _merchants(self, links: Sequence[SignedLink]) -> Mapping[date, Merchants]:
-        """Answer the enrolled merchants of all parts, by business day."""
-        tins: dict[date, set[str]] = {}
+    async def _merchants(self, links: Sequence[SignedLink]) -> MerchantsOfDay:
+        """Answer the enrolled merchants of all parts, by day."""
+        tins: dict[int, set[str]] = {}
         for link in links:
-            of_day = tins.setdefault(business_date(link.issued_at), set())
-            of_day.update([part.merchant_tin for part in link.document.parts])
-        return {day: await self._directory.merchants(of_day, day) for day, of_day in tins.items()}
+            tins.setdefault(link.id.day, set()).update([part.merchant_tin for part in link.document.parts])
+        return {day: await self._directory.merchants(of_day, date_of_day(day)) for day, of_day in tins.items()}
 
 
 def _by_terminal(links: Sequence[SignedLink]) -> list[list[int]]:

@@ -6,14 +6,14 @@ chains by seller and terminal, then the rows of roots.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
 
 from asyncpg import Connection
 
-from kernel.clock import Clock, business_date
+from kernel.clock import Clock
 from kernel.refusal import Refusal
 from receipts import qr
 from receipts.acceptance import accept
+from receipts.chain import Head
 from receipts.intake import Intake, Outcome
 from receipts.issue_receipts import load_bundles, receipt_key
 from receipts.link_findings import Merchants, invoices_of
@@ -25,7 +25,8 @@ from receipts.store.issuing import PostgresIssuing
 
 SealingKey = Callable[[int, int, int], bytes]
 """Answers K of (seller, terminal, epoch)."""
-MerchantsOfDay = Mapping[date, Merchants]
+MerchantsOfDay = Mapping[int, Merchants]
+"""Enrolled merchants by the day number of the links."""
 
 
 async def accept_signed(
@@ -38,7 +39,7 @@ async def accept_signed(
     sealing_key: SealingKey,
 ) -> list[Outcome]:
     """Store every link of a client's tills that is not refused, and answer the outcomes in the order of the links, each
-    terminal's in the order of its chain. `merchants` are the enrolled ones of all parts, by the links' business days.
+    terminal's in the order of its chain. `merchants` are the enrolled ones of all parts, by the links' days.
 
     Refuses with `WrongSigner`, `KeyRevoked` and `PredecessorMissing`. Requires an open transaction, and the partitions
     of the months in which the links were issued.
@@ -50,7 +51,7 @@ async def accept_signed(
             if link.terminal not in intake.heads:
                 raise WrongSigner(terminal=f"{link.id.terminal:08d}")
             turnover = _turnover(link, sealing_key)
-            outcomes.append(accept(intake, link, merchants.get(business_date(link.issued_at), {}), turnover))
+            outcomes.append(accept(intake, link, merchants.get(link.id.day, {}), turnover))
         except Refusal as refusal:
             outcomes.append(refusal)
     await accepting.add(connection, intake)
@@ -68,19 +69,28 @@ async def _load(connection: Connection, clock: Clock, links: Sequence[SignedLink
     own = {at for at, one in enrolments.items() if one.mode == "till" and one.client_id == client_id}
     intake = Intake(clock(), {at: chains[at].head for at in own}, enrolments)
     taken = [link for link in links if link.terminal in own]
-    intake.known = await accepting.find_known(connection, {link.key for link in taken})
+    given = {link.key for link in taken if _may_be_given(link, intake.heads[link.terminal])}
+    if given:
+        intake.known = await accepting.find_known(connection, given)
     await _load_places(connection, intake, taken)
     await _load_findings(connection, intake, taken)
     await _load_followed(connection, intake, taken)
     return intake
 
 
+def _may_be_given(link: SignedLink, head: Head) -> bool:
+    """Whether something may be stored under a link's id: from the next free place of its chain on nothing is."""
+    return (link.id.day, link.id.number) < (head.day, head.next_number)
+
+
 async def _load_places(connection: Connection, intake: Intake, links: Sequence[SignedLink]) -> None:
     """Find the forks at and before the links, and the stored links before those that are not next in their chains."""
-    places = {(*link.terminal, link.payload.counter - back) for link in links for back in (0, 1)}
-    for place, digest in await accepting.find_forks(connection, places):
-        intake.hashes[place].append(digest)
-        intake.forked.add(digest)
+    branched = [link for link in links if intake.enrolments[link.terminal].forked]
+    if branched:
+        places = {(*link.terminal, link.payload.counter - back) for link in branched for back in (0, 1)}
+        for place, digest in await accepting.find_forks(connection, places):
+            intake.hashes[place].append(digest)
+            intake.forked.add(digest)
     strays = {(*link.terminal, link.payload.counter - 1) for link in _strays(intake, links)}
     if strays:
         for place, digest in await accepting.find_at_counters(connection, strays):

@@ -6,9 +6,8 @@ and whatever builds on such a link is a fork: kept apart, and its terminal suspe
 not here is refused until that one has come.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 
-from kernel.clock import Month
 from kernel.refusal import Fault
 from receipts.chunk import Bundle, Event, Successor
 from receipts.claim import month_ordinal
@@ -30,7 +29,7 @@ from receipts.receipt import Nature
 from receipts.signed_link import SignedLink
 from receipts.signed_rows import accepted_receipt, amounts_of, fork_of
 from receipts.stored import StoredReceipt
-from receipts.tax_month import tax_month
+from receipts.tax_month import other_month
 
 _ENDS = frozenset({Nature.TRAINING, Nature.START, Nature.CLOSING})
 _FOLLOWING = frozenset({Nature.CORRECTION, Nature.VOID})
@@ -116,12 +115,13 @@ def _fork(
     return Accepted(link, _keep(intake, link, found), fork=True, suspended=True)
 
 
-def _keep(intake: Intake, link: SignedLink, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def _keep(intake: Intake, link: SignedLink, findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Note the findings to be stored, each code once at a path, and answer them."""
+    if not findings:
+        return ()
     kept = tuple({(found.code, found.path): found for found in findings}.values())[:FINDINGS_MAX]
-    if kept:
-        intake.findings.append((link, kept))
-        intake.findings_before[link.receipt_hash] = kept
+    intake.findings.append((link, kept))
+    intake.findings_before[link.receipt_hash] = kept
     return kept
 
 
@@ -154,32 +154,34 @@ def _hindrance(link: SignedLink, bundle: Bundle) -> Finding | None:
     return None
 
 
-def _void_amounts(link: SignedLink, bundle: Bundle | None) -> Iterator[Finding]:
+def _void_amounts(link: SignedLink, bundle: Bundle | None) -> list[Finding]:
     if link.kind.nature is not Nature.VOID or bundle is None:
-        return
-    if link.payload.total_mongo != -bundle.latest.total_mongo:
-        yield Fault("amounts_mismatch", "/total_mongo", str(-bundle.latest.total_mongo))
-    if link.payload.vat_mongo != -bundle.latest.vat_mongo:
-        yield Fault("amounts_mismatch", "/vat_mongo", str(-bundle.latest.vat_mongo))
+        return []
+    payload, latest = link.payload, bundle.latest
+    sums = (
+        ("/total_mongo", payload.total_mongo, -latest.total_mongo),
+        ("/vat_mongo", payload.vat_mongo, -latest.vat_mongo),
+    )
+    return [Fault("amounts_mismatch", path, str(due)) for path, signed, due in sums if signed != due]
 
 
-def _after_the_end(intake: Intake, link: SignedLink) -> Iterator[Finding]:
+def _after_the_end(intake: Intake, link: SignedLink) -> list[Finding]:
+    findings = []
     if intake.is_closed(link.terminal):
-        yield Fault("after_closing", "/issued_at")
+        findings.append(Fault("after_closing", "/issued_at"))
     suspended_at = intake.suspended_at(link.terminal)
     if suspended_at is not None and link.issued_at > suspended_at:
-        yield Fault("after_suspension", "/issued_at")
+        findings.append(Fault("after_suspension", "/issued_at"))
+    return findings
 
 
-def _unknown_invoices(intake: Intake, link: SignedLink) -> Iterator[Finding]:
+def _unknown_invoices(intake: Intake, link: SignedLink) -> list[Finding]:
     if link.kind.nature is not Nature.PAYMENT:
-        return
-    named = list(invoices_of(link))
+        return []
+    named = invoices_of(link)
     if not named:
-        yield Fault("invoice_unknown", "/pays_invoice")
-    for path, invoice in named:
-        if invoice not in intake.invoices:
-            yield Fault("invoice_unknown", path)
+        return [Fault("invoice_unknown", "/pays_invoice")]
+    return [Fault("invoice_unknown", path) for path, invoice in named if invoice not in intake.invoices]
 
 
 def _note(intake: Intake, link: SignedLink, receipt: StoredReceipt, bundle: Bundle | None) -> None:
@@ -190,8 +192,8 @@ def _note(intake: Intake, link: SignedLink, receipt: StoredReceipt, bundle: Bund
     if kind.nature is Nature.INVOICE:
         intake.invoices.add(receipt.id)
     report_month = link.document.report_month if kind.business else None
-    month = tax_month(receipt.issued_at, received_at=intake.now, report_month=report_month)
-    if month != Month.of(receipt.issued_at):
+    month = other_month(receipt.issued_at, received_at=intake.now, report_month=report_month)
+    if month is not None:
         intake.tax_months.append((receipt.key, month_ordinal(month)))
     if bundle is not None:
         _follow(intake, link, receipt, bundle)

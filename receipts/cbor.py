@@ -22,40 +22,41 @@ class NotDeterministic(ValueError):  # noqa: N818 - named by what the bytes are
 
 def read(octets: bytes) -> Value:
     """Read exactly one value that fills `octets`. Raises `NotDeterministic`."""
-    value, end = _item(octets, 0, DEPTH_MAX)
+    try:
+        value, end = _item(octets, 0, DEPTH_MAX)
+    except IndexError:
+        raise NotDeterministic from None  # the octets end where another was to come
     if end != len(octets):
         raise NotDeterministic
     return value
 
 
 def _item(octets: bytes, at: int, depth: int) -> tuple[Value, int]:
-    major, argument, at = _head(octets, at)
-    if major == _UNSIGNED:
-        return argument, at
-    if major == _NEGATIVE:
-        return -1 - argument, at
+    head = octets[at]
+    major, argument = head >> 5, head & 31
+    at += 1
+    if argument >= _IN_HEAD:
+        argument, at = _longer(octets, at, argument)
     if major == _TEXT:
         return _text(octets[at : at + argument], argument), at + argument
-    if depth and major == _ARRAY:
-        return _array(octets, at, argument, depth - 1)
+    if major == _UNSIGNED:
+        return argument, at
     if depth and major == _MAP:
         return _map(octets, at, argument, depth - 1)
+    if depth and major == _ARRAY:
+        return _array(octets, at, argument, depth - 1)
+    if major == _NEGATIVE:
+        return -1 - argument, at
     raise NotDeterministic
 
 
-def _head(octets: bytes, at: int) -> tuple[int, int, int]:
-    """Answer major type, argument and where the rest begins."""
-    if at >= len(octets):
-        raise NotDeterministic
-    major, argument = octets[at] >> 5, octets[at] & 31
-    at += 1
-    if argument < _IN_HEAD:
-        return major, argument, at
+def _longer(octets: bytes, at: int, argument: int) -> tuple[int, int]:
+    """Answer an argument that does not fit into the head, and where the rest begins."""
     size, least = _LONGER.get(argument, (0, 1))
     argument = int.from_bytes(octets[at : at + size])
     if argument < least or at + size > len(octets):
         raise NotDeterministic
-    return major, argument, at + size
+    return argument, at + size
 
 
 def _text(octets: bytes, length: int) -> str:
@@ -77,8 +78,13 @@ def _map(octets: bytes, at: int, count: int, depth: int) -> tuple[dict[int, Valu
     fields: dict[int, Value] = {}
     last = -1
     for _ in range(count):
-        major, key, at = _head(octets, at)
-        if major != _UNSIGNED or key <= last:
+        key = octets[at]
+        at += 1
+        if key >= _IN_HEAD:  # the head of an unsigned integer is its argument as long as that fits
+            if key >> 5 != _UNSIGNED:
+                raise NotDeterministic
+            key, at = _longer(octets, at, key)
+        if key <= last:
             raise NotDeterministic
         fields[key], at = _item(octets, at, depth)
         last = key

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kernel.clock import Month, business_date
+from kernel.clock import business_date
 from receipts.chain import Draft, Head, Link, advance
 from receipts.document import Document, decode_document
 from receipts.ids import ReceiptId
@@ -37,7 +37,7 @@ from receipts.receipt import Nature
 from receipts.rules import rules_on
 from receipts.stored import PartAmounts, ReceiptKey, StoredReceipt, stored_receipt
 from receipts.submission import Submission, document_of, payments_text
-from receipts.tax_month import tax_month
+from receipts.tax_month import other_month
 
 
 class LockedChain(Struct, frozen=True, gc=False):
@@ -154,8 +154,8 @@ def _issue_sale(chunk: Chunk, order: SaleOrder) -> tuple[StoredReceipt, Bundle |
 
 
 def _note_tax_month(chunk: Chunk, receipt: StoredReceipt, report_month: str) -> None:
-    month = tax_month(receipt.issued_at, received_at=chunk.now, report_month=report_month)
-    if month != Month.of(receipt.issued_at):
+    month = other_month(receipt.issued_at, received_at=chunk.now, report_month=report_month)
+    if month is not None:
         chunk.tax_months.append((receipt.key, month.year * 12 + month.number - 1))
 
 

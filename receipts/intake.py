@@ -47,6 +47,8 @@ class Enrolment(Struct, frozen=True, gc=False):
     enrolment: bytes
     suspended_at: datetime | None
     closed_at: datetime | None
+    forked: bool = False
+    """Whether its chain has more than one branch."""
 
 
 class Known(Struct, frozen=True, gc=False):

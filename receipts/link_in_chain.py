@@ -17,7 +17,7 @@ from receipts.keys import Keyring, KeyRole, turnover_key
 from receipts.link_findings import Finding, places_after
 from receipts.qr import Payload
 from receipts.receipt import Nature
-from receipts.signed_link import SignedLink
+from receipts.signed_link import SignedLink, signed_link
 from receipts.stored import StoredReceipt
 from receipts.verification import AskTheCentre, NotGenuine, Verified, verify_cose
 
@@ -94,7 +94,7 @@ class LinkInChain:
     def signed(self) -> SignedLink:
         """The link as its till sent it; only for invariants that need a genuine one with its document."""
         assert self.verified is not None
-        return SignedLink(self.verified, self.content, self.row.document)
+        return signed_link(self.verified, self.content, self.row.document)
 
     @property
     def place(self) -> str:

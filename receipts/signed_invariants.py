@@ -6,7 +6,6 @@ was enrolled or an invoice known on that day nobody can tell later from the regi
 
 from collections.abc import Iterator
 
-from kernel.clock import Month
 from receipts.claim import month_ordinal
 from receipts.link_findings import (
     BARE,
@@ -22,7 +21,7 @@ from receipts.link_in_chain import LinkInChain
 from receipts.receipt import Nature
 from receipts.signed_link import SignedLink
 from receipts.submission import Merchant
-from receipts.tax_month import tax_month
+from receipts.tax_month import other_month
 
 JUDGED_AGAIN = frozenset(
     {
@@ -48,8 +47,8 @@ def month_is_right(link: LinkInChain) -> bool:
     row, kind = link.row, link.payload.kind
     received_at = row.received_at if kind.by_till else row.issued_at
     report_month = link.content.report_month if kind.business else None
-    month = tax_month(row.issued_at, received_at=received_at, report_month=report_month)
-    return link.stored.tax_month == (None if month == Month.of(row.issued_at) else month_ordinal(month))
+    month = other_month(row.issued_at, received_at=received_at, report_month=report_month)
+    return link.stored.tax_month == (None if month is None else month_ordinal(month))
 
 
 def findings_are_true(link: LinkInChain) -> bool:

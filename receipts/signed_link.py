@@ -16,12 +16,17 @@ from receipts.verification import Verified
 
 class SignedLink(Struct, frozen=True, gc=False):
     """A genuine link of a till's chain with its document. `payments` and `consumer_no` come beside it, unsigned; of a
-    revoked key only bytes that were stored before are taken.
+    revoked key only bytes that were stored before are taken. `key` is the primary key under which such a receipt is
+    stored, `terminal` its seller and terminal, `issued_at` by the till's clock.
     """
 
     verified: Verified
     document: Document
     encoded: bytes
+    id: ReceiptId
+    key: ReceiptKey
+    terminal: tuple[int, int]
+    issued_at: datetime
     payments: tuple[Payment, ...] = ()
     consumer_no: int | None = None
 
@@ -41,28 +46,6 @@ class SignedLink(Struct, frozen=True, gc=False):
         return self.verified.receipt_hash
 
     @property
-    def id(self) -> ReceiptId:
-        """The receipt id."""
-        return self.verified.payload.id
-
-    @property
-    def key(self) -> ReceiptKey:
-        """The primary key under which such a receipt is stored."""
-        at = self.verified.payload.id
-        return at.seller, at.terminal, at.day, at.number
-
-    @property
-    def terminal(self) -> tuple[int, int]:
-        """Seller and terminal."""
-        at = self.verified.payload.id
-        return at.seller, at.terminal
-
-    @property
-    def issued_at(self) -> datetime:
-        """When it was issued, by the till's clock."""
-        return datetime.fromtimestamp(self.verified.payload.issued_at, UTC)
-
-    @property
     def document_hash(self) -> bytes:
         """SHA-256 of the document, of which the QR carries the first eight bytes."""
         return sha256(self.encoded)
@@ -71,3 +54,26 @@ class SignedLink(Struct, frozen=True, gc=False):
     def numbers(self) -> int:
         """How many numbers of the day its parts take."""
         return len(self.document.parts)
+
+
+def signed_link(
+    verified: Verified,
+    document: Document,
+    encoded: bytes,
+    *,
+    payments: tuple[Payment, ...] = (),
+    consumer_no: int | None = None,
+) -> SignedLink:
+    """Answer a link of which the QR was verified and the document found to be the signed one."""
+    at = verified.payload.id
+    return SignedLink(
+        verified,
+        document,
+        encoded,
+        at,
+        (at.seller, at.terminal, at.day, at.number),
+        (at.seller, at.terminal),
+        datetime.fromtimestamp(verified.payload.issued_at, UTC),
+        payments,
+        consumer_no,
+    )

@@ -22,8 +22,18 @@ def tax_month(issued_at: datetime, *, received_at: datetime, report_month: str |
     return Month.of(received_at) if is_clock_ahead(issued_at, received_at) else issued
 
 
+def other_month(issued_at: datetime, *, received_at: datetime, report_month: str | None = None) -> Month | None:
+    """Answer the month for which a receipt counts where that is not the month of its issue, None for nearly all."""
+    if report_month is None and issued_at <= received_at:
+        return None
+    month = tax_month(issued_at, received_at=received_at, report_month=report_month)
+    return None if month == Month.of(issued_at) else month
+
+
 def is_clock_ahead(issued_at: datetime, received_at: datetime) -> bool:
     """Whether a link states a time too far after the one at which it was received."""
+    if issued_at <= received_at:
+        return False
     ahead = rules_on(business_date(received_at)).upload_ahead_seconds
     return issued_at > received_at + timedelta(seconds=ahead)
 
@@ -31,4 +41,4 @@ def is_clock_ahead(issued_at: datetime, received_at: datetime) -> bool:
 def is_late(issued_at: datetime, received_at: datetime) -> bool:
     """Whether a till's link was received after the time in which the law wants it reported."""
     hours = rules_on(business_date(issued_at)).late_issue_hours
-    return received_at > issued_at + timedelta(hours=hours)
+    return received_at - issued_at > timedelta(hours=hours)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from asyncpg import Connection
 
+from receipts.chunk import Event
 from receipts.intake import Enrolment, Intake, Known, Terminal
 from receipts.link_findings import EXPECTED_MAX, Finding
 from receipts.signed_rows import Fork
@@ -17,7 +18,8 @@ Place = tuple[int, int, int]
 """Seller, terminal and counter."""
 
 FIND_ENROLMENTS = """
-SELECT t.seller, t.terminal, t.client_id, t.mode, t.enrolment, t.suspended_at, t.closed_at
+SELECT t.seller, t.terminal, t.client_id, t.mode, t.enrolment, t.suspended_at, t.closed_at,
+       EXISTS (SELECT FROM pos.forks f WHERE f.seller = t.seller AND f.terminal = t.terminal) AS forked
 FROM pos.terminals t JOIN unnest($1::bigint[], $2::int[]) AS wanted (seller, terminal) USING (seller, terminal)
 """
 FIND_KNOWN = """
@@ -50,6 +52,14 @@ ADD_FINDINGS = """
 INSERT INTO pos.link_findings (seller, receipt_hash, code, path, expected)
 SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::text[])
 """
+ADD_EVENTS = """
+INSERT INTO pos.outbox (seller, root_terminal, root_day, root_number, event, created_at)
+SELECT e.seller, e.terminal, e.day, e.number, e.event, $6
+FROM unnest(string_to_array($1, E'\\n')::bigint[], string_to_array($2, E'\\n')::int[],
+            string_to_array($3, E'\\n')::int[], string_to_array($4, E'\\n')::int[], string_to_array($5, E'\\n'))
+  AS e (seller, terminal, day, number, event)
+"""
+"""Lists are texts of lines, as in `receipts.store.issuing`."""
 SUSPEND = """
 UPDATE pos.terminals SET suspended_at = $3, suspended_for = $4
 WHERE seller = $1 AND terminal = $2 AND suspended_at IS NULL
@@ -106,12 +116,22 @@ async def add(connection: Connection, intake: Intake) -> None:
         await issuing.add_tax_months(connection, intake.tax_months)
     if intake.successors:
         await issuing.add_successors(connection, intake.successors)
-    if intake.events:
-        await issuing.add_events(connection, intake.events)
+    await _add_events(connection, intake.events)
     for seller, terminal in sorted(intake.suspended):
         await connection.execute(SUSPEND, seller, terminal, intake.now, "fork")
     for seller, terminal in sorted(intake.closed):
         await connection.execute(CLOSE, seller, terminal, intake.now)
+
+
+async def _add_events(connection: Connection, events: Sequence[Event]) -> None:
+    """Leave word for the claims side: nearly all of it is that a receipt was uploaded."""
+    easy = [event for event in events if event.login_no is not None]
+    if easy:
+        await issuing.add_events(connection, easy)
+    others = [(*event.root, event.event) for event in events if event.login_no is None]
+    if others:
+        columns = ["\n".join(map(str, column)) for column in zip(*others, strict=True)]
+        await connection.execute(ADD_EVENTS, *columns, events[0].created_at)
 
 
 def _row(fork: Fork) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from benchmarks import (
     bench_gateway,
     bench_latency,
     bench_overload,
+    bench_signed,
     bench_workers,
 )
 from benchmarks.prepared import Prepared
@@ -59,6 +60,15 @@ def test_batches_against_signatures(prepared: Prepared) -> None:
     assert cost.sampled > 0
     assert cost.not_as_answered == []
     bench_batches.show_cost(cost)
+
+
+def test_uploads_against_verifications(prepared: Prepared) -> None:
+    with prepared.served() as server:
+        figures = bench_signed.measure(server, prepared.data_dir, rounds=1, bodies=1)
+    assert figures.stored == 2001
+    assert 0.5 < figures.of_verification.median < 50
+    assert figures.repeated_us > 0
+    bench_signed.show(figures)
 
 
 def test_memory_over_many_receipts(prepared: Prepared) -> None:

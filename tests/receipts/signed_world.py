@@ -7,14 +7,14 @@ from typing import Any
 
 from sqlalchemy import text
 
-from kernel.clock import Month, business_date
+from kernel.clock import Month
 from receipts.accept_signed import accept_signed
 from receipts.chain import Draft, Link, advance, first_head
 from receipts.document import Document, Line, Part, decode_document
 from receipts.intake import Accepted
 from receipts.keys import turnover_key
 from receipts.receipt import Nature, TaxType
-from receipts.signed_link import SignedLink
+from receipts.signed_link import signed_link
 from receipts.store import issuing
 from receipts.stored import StoredReceipt
 from receipts.submission import Merchant
@@ -58,7 +58,7 @@ async def deliver(world: World, till: Till, *links: Link) -> list[StoredReceipt]
     """Take links as an upload does, in one transaction, and answer the rows of those that are no forks."""
     merchants = {till.shop.tin: Merchant(till.shop.seller, till.shop.tin, till.shop.vat_payer, city_tax_payer=False)}
     signed = [
-        SignedLink(world.scan(link), decode_document(link.document), link.document) for link in links
+        signed_link(world.scan(link), decode_document(link.document), link.document) for link in links
     ]  # fmt: skip
     async with world.gateway.acquire() as connection:
         for month in {Month.of(link.issued_at) for link in links}:
@@ -69,7 +69,7 @@ async def deliver(world: World, till: Till, *links: Link) -> list[StoredReceipt]
                 world.clock,
                 links=signed,
                 client_id=f"client-{int(till.shop.tin) - 37_900_000_000}",
-                merchants={business_date(link.issued_at): merchants for link in links},
+                merchants={link.id.day: merchants for link in links},
                 sealing_key=lambda seller, terminal, epoch: turnover_key(
                     MASTER, seller=seller, terminal=terminal, epoch=epoch
                 ),
