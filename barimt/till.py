@@ -14,7 +14,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from barimt.options import JsonOption, err, out
-from barimt.till_tables import show_activation, show_day, show_faults, show_standing
+from barimt.till_tables import show_activation, show_day, show_faults, show_notices, show_standing
 from kernel.clock import Clock, business_date, format_instant
 from pos_gateway.posapi.answer import VERSION
 from pos_gateway.till.activate_till import Activation, activate_till, replace_till
@@ -22,7 +22,7 @@ from pos_gateway.till.ask_centre import AskCentre, CentreFailure, open_http, par
 from pos_gateway.till.centre_file import CentreFile
 from pos_gateway.till.day_sheet import day_sheet, parse_day
 from pos_gateway.till.installation import Installation, open_installation
-from pos_gateway.till.overview import failure_words, overview_json
+from pos_gateway.till.overview import failure_words, notices_json, overview_json
 from pos_gateway.till.page_routes import TOKEN_HEADER, parse_root
 from pos_gateway.till.queue_view import QueueView
 from pos_gateway.till.serve_till import Running, is_loopback, serving_till
@@ -36,6 +36,7 @@ from runtime.unusable import Unusable
 PORT = 7080
 UPLOAD_S = 3_600.0
 """How long a command uploads before it leaves the rest to the service."""
+NOTICES_SHOWN = 5
 ASKED_S = 2.0
 """How long a command waits for the service beside it."""
 T = TypeVar("T")
@@ -137,15 +138,17 @@ def status(
 ) -> None:
     """Show how the till stands: online or since when not, what waits, until when, what went wrong, warnings."""
     with _beside(context, data_dir, clock_file) as (installation, clock):
+        notices = notices_json(installation.notices(most=NOTICES_SHOWN))
         standing = _ask_service(installation.dir, "/web/standing")
         running = standing is not None
         if standing is None:
             centre = CentreFile.of(installation.dir)
             standing = overview_json(look_over(installation, None, centre, clock, VERSION))
     if as_json:
-        typer.echo(json.dumps(standing | {"running": running}, ensure_ascii=False))
+        typer.echo(json.dumps(standing | {"running": running, "notices": notices}, ensure_ascii=False))
         return
     show_standing(standing, out)
+    show_notices(notices, out)
     if not running:
         out.print("[yellow]![/] The service is not running: barimt till")
 

@@ -51,6 +51,12 @@ def show_standing(standing: Mapping[str, Any], console: Console) -> None:
         console.print(_sellers(standing["sellers"]))
 
 
+def show_notices(notices: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print the latest notices."""
+    for one in notices:
+        console.print(f"[dim]{_minute(one['at'])}[/] {escape(one['en'])}", highlight=False)
+
+
 def show_activation(activation: Activation, *, waiting: int, as_json: bool) -> None:
     """Print a seat that was activated, and what it replaced; as JSON for machines."""
     seat, replaced = activation.seat, activation.replaced

@@ -4,7 +4,7 @@
 Ulaanbaatar.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -13,7 +13,7 @@ from kernel.clock import business_date, format_instant
 from kernel.identity import format_terminal
 from pos_gateway.till.deadlines import Warned, WarningCode, deadline_of, warnings_in_force
 from pos_gateway.till.link import LastError, Link
-from pos_gateway.till.outcomes import Backlog
+from pos_gateway.till.outcomes import Backlog, Notice
 from pos_gateway.till.seat import Seat
 from pos_gateway.till.states import TillState, gravest
 from runtime.messages import CATALOGUE, Language, text
@@ -144,6 +144,20 @@ def warnings_json(overview: Overview) -> list[dict[str, Any]]:
         for warned in view.warnings
     ]
     return barred + sorted(warned, key=lambda one: not one["grave"])
+
+
+def notices_json(notices: Iterable[Notice]) -> list[dict[str, Any]]:
+    """Answer notices as they are shown, in both languages: what was warned of, suspended, or went wrong."""
+    return [
+        {
+            "code": one.code,
+            "at": format_instant(one.at),
+            "terminal": None if one.terminal is None else format_terminal(one.terminal),
+        }
+        | said(one.code, detail=one.detail, place=one.detail, at=_minute(one.detail), until=_minute(one.detail),
+               terminal=format_terminal(one.terminal or 0))
+        for one in notices
+    ]  # fmt: skip
 
 
 def error_json(error: LastError) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from pos_gateway.till.ask_centre import AskCentre, CentreFailure, open_http, par
 from pos_gateway.till.certification import parse_kid
 from pos_gateway.till.day_sheet import parse_day
 from pos_gateway.till.link_routes import json_answer, read_object, send_now
-from pos_gateway.till.overview import failure_words, overview_json
+from pos_gateway.till.overview import failure_words, notices_json, overview_json
 from pos_gateway.till.own_site import is_asked_from_here
 from pos_gateway.till.till_service import CentreUnset, TillService
 from receipts.ids import ReceiptId
@@ -34,6 +34,7 @@ from runtime.messages import Language
 
 TOKEN_HEADER: Final = "x-till-token"  # noqa: S105 - a name
 BODY_MAX: Final = 4 * 1024
+NOTICES_SHOWN: Final = 50
 REPLACE_S: Final = 60.0
 """How long a replacement uploads before the new seat is taken; what is left then goes on being uploaded."""
 VOIDED_HERE: Final = "кассын хуудас"
@@ -87,6 +88,8 @@ async def get_file(service: TillService, request: Request) -> Response:
     if name == "standing":
         doubted = service.installation.doubts_clock()
         return json_answer(overview_json(service.overview()) | {"clock_doubted": doubted})
+    if name == "notices":
+        return json_answer(notices_json(service.installation.notices(most=NOTICES_SHOWN)))
     if name == "day":
         asked = request.query_params.get("date")
         day = parse_day(asked) if asked else service.today()

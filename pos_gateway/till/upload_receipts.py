@@ -10,12 +10,12 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
-from kernel.clock import Clock, business_date
+from kernel.clock import Clock, business_date, format_instant
 from kernel.refusal import Unavailable
 from pos_gateway.till.ask_centre import AskCentre, CentreAway, CentreBusy, CentreFailure, CentreRefused
 from pos_gateway.till.backoff import wait_s
@@ -43,6 +43,9 @@ REST_SHARE: Final = 0.5
 the machine's processor are for sales first."""
 KEPT_S: Final = 600.0
 """How often the link is kept although its state is the same: the last contact survives a restart about so exactly."""
+OUTAGE: Final = timedelta(minutes=10)
+"""How long the centre was away before it is worth a notice: lines flicker."""
+OUTAGE_CODES: Final = ("till_outage",)
 UNAUTHENTICATED: Final = 401
 _system_jitter: Final = secrets.SystemRandom().random
 
@@ -238,15 +241,24 @@ class Uploader:
     async def _move(self, course: Course, link: Link) -> None:
         """Take a link's next value; keep it where its state changed, or was kept long ago."""
         seat = self._seat(course.chain)
-        before = course.link
+        before, now = course.link, self._clock()
         course.link = link
         if seat is not None:
-            course.link = _reconciled(course.link, seat, self._clock())
+            course.link = _reconciled(course.link, seat, now)
+            await self._tell_outage(seat, before, course.link)
         moved = course.link.state is not before.state
         if moved or self._elapsed_s() - self._kept_s.get(course.chain, -KEPT_S) >= KEPT_S:
             self._kept_s[course.chain] = self._elapsed_s()
             with contextlib.suppress(Unavailable, OutcomeUnknown):  # it is for show, and there is a next time
                 await self._installation.remember(_name(course.chain), course.link.to_json())
+
+    async def _tell_outage(self, seat: Seat, before: Link, after: Link) -> None:
+        """Give a notice of an outage that has ended, where it was long enough for somebody to ask about it."""
+        ended = before.state is TillState.OFFLINE and after.state is not TillState.OFFLINE and before.contact_at
+        if ended and after.since - before.since >= OUTAGE:
+            detail = f"{format_instant(before.since)[:16]} - {format_instant(after.since)[:16]}".replace("T", " ")
+            with contextlib.suppress(Unavailable, OutcomeUnknown):
+                await self._installation.notice(seat, OUTAGE_CODES[0], detail)
 
     def _follow_seats(self) -> None:
         """Begin a course for every seat that is new, and end those of closed ones that have nothing to send."""

@@ -21,6 +21,7 @@ const WORDS = {
     isVoid: "хүчингүй", isCorrected: "засагдсан", isIdentical: "ижил баримт", isWaiting: "хүлээгдэж буй", isFork: "салаалсан",
     identicalWords: "Адил баримтууд 10 минутын дотор олгогдсон байна. Нэг борлуулалтад хоёр удаа олгосон бол нэгийг нь хүчингүй болгоно уу.",
     print: "Хэвлэх", void: "Хүчингүй болгох", voidSure: "{id} дугаартай, {amount} дүнтэй баримтыг хүчингүй болгох уу? Буцаах боломжгүй.", voided: "Хүчингүй боллоо.",
+    history: "Өмнөх мэдэгдлүүд",
     activation: "Касс идэвхжүүлэх", activationWords: "Татварын албанаас авсан 16 тэмдэгттэй нэг удаагийн кодыг оруулна уу. Код 7 хоног хүчинтэй.",
     code: "Идэвхжүүлэх код", centre: "Төвийн хаяг", root: "Төвийн үндсэн түлхүүр (заавал биш)", activate: "Идэвхжүүлэх", activated: "{name}: {terminal} дугаартай касс идэвхжлээ. Төвийн үндсэн түлхүүр: {root}",
     replaceSure: "Хуучин кассыг хааж, шинээр солих уу? Буцаах боломжгүй.",
@@ -47,6 +48,7 @@ const WORDS = {
     isVoid: "void", isCorrected: "corrected", isIdentical: "identical", isWaiting: "waiting", isFork: "fork",
     identicalWords: "Identical receipts were issued within ten minutes. If one sale got two receipts, void one of them.",
     print: "Print", void: "Void", voidSure: "Void receipt {id} of {amount}? This cannot be undone.", voided: "Voided.",
+    history: "Earlier notices",
     activation: "Activate a till", activationWords: "Enter the one-time code of 16 letters that the tax office gave you. It is good for 7 days.",
     code: "Activation code", centre: "The centre's address", root: "The centre's root key (optional)", activate: "Activate", activated: "{name}: till {terminal} is active. The centre's root key: {root}",
     replaceSure: "Close the old till and go on with the new one? This cannot be undone.",
@@ -61,6 +63,7 @@ const byId = (id) => document.getElementById(id);
 let language = localStorage.getItem("language") === "en" ? "en" : "mn";
 let standing = null;
 let day = null;
+let notices = [];
 let pickedDate = null;
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "…");
@@ -106,7 +109,7 @@ function showStanding() {
   byId("clock").hidden = !standing.clock_doubted;
   byId("clock-words").textContent = say("clockWords", { at: at(standing.now) });
   const active = standing.sellers.length > 0;
-  for (const id of ["figures", "day"]) byId(id).hidden = !active;
+  for (const id of ["figures", "day", "history"]) byId(id).hidden = !active;
   byId("activation").open ||= !active;
   byId("centre-field").hidden = byId("root-field").hidden = Boolean(standing.centre);
   put("waiting", say("receiptsCount", { n: standing.waiting.receipts }), money(standing.waiting.total_mongo));
@@ -184,6 +187,10 @@ async function voidReceipt(one) {
   await refresh();
 }
 
+function showNotices() {
+  byId("notices").replaceChildren(...notices.map((one) => element("li", `${at(one.at)} · ${one[language]}`)));
+}
+
 async function refresh() {
   try {
     [, standing] = await ask("/web/standing");
@@ -194,6 +201,7 @@ async function refresh() {
     if (document.activeElement !== byId("date")) byId("date").value = pickedDate;
     const [good, found] = await ask("/web/day?date=" + encodeURIComponent(pickedDate));
     if (good) { day = found; showDay(); }
+    if (byId("history").open) { [, notices] = await ask("/web/notices"); showNotices(); }
   } catch (failure) {
     byId("gone").hidden = false;
     byId("gone").textContent = say("gone");
@@ -207,11 +215,13 @@ function speak() {
   byId("title").textContent = document.title = say("title");
   if (standing) showStanding();
   if (day) showDay();
+  showNotices();
 }
 
 for (const one of document.querySelectorAll("[data-language]")) {
   one.addEventListener("click", () => { language = one.dataset.language; localStorage.setItem("language", language); speak(); });
 }
+byId("history").addEventListener("toggle", refresh);
 byId("date").addEventListener("change", (event) => { pickedDate = event.target.value || standing.today; refresh(); });
 byId("send").addEventListener("click", async () => {
   byId("send-said").textContent = say("asking");

@@ -11,13 +11,14 @@ from ebarimt_pos_sdk.resources.rest.info.schema import ReadInfoResponse
 from pos_gateway.till.deadlines import WarningCode
 from pos_gateway.till.installation import Installation
 from pos_gateway.till.link import LastError, Link
-from pos_gateway.till.outcomes import Backlog
+from pos_gateway.till.outcomes import Backlog, Notice
 from pos_gateway.till.overview import (
     FAILURE_CODES,
     WARNING_CODES,
     Overview,
     SeatView,
     error_json,
+    notices_json,
     overview_json,
     view_of,
     warnings_json,
@@ -112,6 +113,21 @@ class TestWarnings:
             "deadline_passed",
         ]
         assert {notice.detail for notice in till.notices()} == {"2026-11-30T09:00:00+08:00"}
+
+
+class TestNotices:
+    def test_are_told_in_both_languages_with_what_they_are_about(self) -> None:
+        instant = OPENED_AT.isoformat()
+        given = [
+            Notice(2, 1, 20000001, "deadline_24h", "2026-11-30T09:00:00+08:00", OPENED_AT),
+            Notice(1, None, None, "till_outage", "09:05 - 09:15", OPENED_AT),
+        ]
+        first, second = notices_json(given)
+        assert (first["terminal"], second["terminal"]) == ("20000001", None)
+        assert "2026-11-30 09:00" in first["mn"]
+        assert "…" not in first["mn"] + first["en"] + second["mn"] + second["en"]
+        assert second["en"].endswith("09:05 - 09:15.")
+        assert datetime.fromisoformat(first["at"]) == datetime.fromisoformat(instant)
 
 
 class TestRestInfo:

@@ -166,6 +166,20 @@ class TestAway:
         assert await uploader.step() == POLL_S
         assert (uploader.link_of(seat).error, state(uploader, till, seat)) == (None, TillState.ONLINE)
 
+    @pytest.mark.parametrize(("minutes", "codes"), [(9, []), (10, ["till_outage"])])
+    async def test_an_outage_that_somebody_may_ask_about_is_told_of_when_it_ends(
+        self, uploader: Uploader, till: Installation, centre: StageCentre, hands: Hands, minutes: int, codes: list[str]
+    ) -> None:
+        await uploader.step()
+        hands.forward(seconds=POLL_S)
+        centre.gone = True
+        await uploader.step()
+        hands.forward(minutes=minutes)
+        centre.gone = False
+        await uploader.step()
+        assert [notice.code for notice in till.notices()] == codes
+        assert [notice.detail for notice in till.notices()] == ["2026-11-27 09:05 - 2026-11-27 09:15"][: len(codes)]
+
     async def test_a_sale_does_not_hasten_what_waits_for_the_centre(
         self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre
     ) -> None:
