@@ -83,6 +83,11 @@ def test_a_till_is_cut_off_sells_on_and_everything_arrives_once(centre: ServePro
             till.await_state("ONLINE", waiting=0)
             day = till.shown("day")
             standing = till.shown("status")
+            replaced = till.shown("replace", new_code(centre))
+            assert (replaced["replaced"], replaced["waiting"]) == (activated["terminal"], 0)
+            (after,) = sold(till, bread(11))  # the service has followed the command beside it
+            assert after["id"].endswith(replaced["terminal"])
+            till.await_state("ONLINE", waiting=0)
 
     (seller,) = day["sellers"]
     assert (seller["receipts"], seller["voids"], seller["net_mongo"]) == (10, 1, 9 * 560_000)
@@ -90,8 +95,9 @@ def test_a_till_is_cut_off_sells_on_and_everything_arrives_once(centre: ServePro
     assert till.shown("check") == {"whole": True, "faults": []}
     with centre.running():
         assert json.loads(centre.command("check", "--json"))["holds"] is True
-        (terminal,) = json.loads(centre.command("admin", "terminal", "list", "--seller", TIN, "--json"))
-        assert terminal["counter"] == 12, "the start, ten receipts and a void: each once, in one unbroken chain"
+        old, new = json.loads(centre.command("admin", "terminal", "list", "--seller", TIN, "--json"))
+        assert old["counter"] == 13, "the start, ten receipts, a void, the end: each once, in one unbroken chain"
+        assert (new["counter"], old["closed_at"] is None, new["closed_at"]) == (2, False, None)
         headers = {"Authorization": f"Bearer {consumer['token']}"}
         claims = httpx2.get(f"{centre.url}/v1/me/claims", headers=headers).raise_for_status().json()["claims"]
         assert {one["receipt_id"] for one in claims} == {online[1]["id"], eager["id"]}
