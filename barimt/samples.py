@@ -19,6 +19,36 @@ _KEY: Final = (
 )
 """Makes a key in a file, where it is not there yet, and says its public half."""
 
+_TILL: Final = (
+    "TOKEN=$(python3 -c 'import pathlib; from cryptography.hazmat.primitives import serialization as form;"
+    " from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey as Key;"
+    ' key = Key.from_private_bytes(bytes.fromhex(pathlib.Path(".barimt/client.key").read_text()));'
+    ' pathlib.Path(".barimt/client.pem").write_bytes('
+    "key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()))'"
+    " && barimt admin terminal token --key-file .barimt/client.pem --client-id "
+    + _READ.format(file="activated", name="client_id")
+    + ")"
+)
+"""Gets the token of the till that was activated."""
+_LINK: Final = (
+    "LINK=$(python3 -c 'import base64, json, pathlib;"
+    " from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey as Key;"
+    " from kernel.clock import parse_instant; from receipts import chain, document, keys, qr, receipt;"
+    ' said = json.load(open(".barimt/activated.json")); at = parse_instant(said["enrolled_at"], "");'
+    ' octets = lambda text: base64.urlsafe_b64decode(text + "==");'
+    ' key = Key.from_private_bytes(bytes.fromhex(pathlib.Path(".barimt/till.key").read_text()));'
+    ' signer = keys.Signer(key, by_till=True, test=said["test"]);'
+    ' head = chain.first_head(seller=int(said["seller"]), terminal=int(said["terminal"]),'
+    ' enrolment=octets(said["enrolment"]), enrolled_at=at);'
+    ' draft = chain.Draft(receipt.Nature.START, business=False, lottery=False, branch=int(said["branch"]),'
+    ' total_mongo=0, vat_mongo=0, document=document.Document(district=said["district"]));'
+    " link, head = chain.advance(head, draft, issued_at=at,"
+    ' key=chain.ChainKey(signer, octets(said["turnover_key"])));'
+    ' print(json.dumps({"qr": qr.encode_text(link.cose),'
+    ' "document": base64.urlsafe_b64encode(link.document).decode().rstrip("=")}))\')'
+)
+"""Signs the first link of the chain of that till."""
+
 TOKENS: Final = {
     "till": "TOKEN=$(barimt admin terminal token .barimt/terminal.json)",
     "consumer": "TOKEN=" + _READ.format(file="consumer", name="token"),
@@ -33,6 +63,8 @@ VARIABLES: Final = {
     "CODE": "CODE=" + _READ.format(file="code", name="code"),
     "KEY": _KEY.format(name="KEY", file="till"),
     "CLIENT": _KEY.format(name="CLIENT", file="client"),
+    "SIGNED": _TILL,
+    "LINK": _LINK,
     "PREFIX": "PREFIX=" + _READ.format(file="activated", name='shard"]["prefix'),
     "ENTRY": "ENTRY=1  # an `entry` of GET /v1/me/entries",
 }

@@ -27,9 +27,10 @@ from pos_gateway.directory import Directory
 from pos_gateway.keep_connection import KeptConnection
 from pos_gateway.pool import OutcomeUnknown
 from pos_gateway.transactions import Lost, Refused, unavailable
-from receipts.accept_signed import MerchantsOfDay, SealingKey, accept_signed
+from receipts.accept_signed import MerchantsOfDay, Upload, accept_signed
 from receipts.intake import Outcome
 from receipts.signed_link import SignedLink
+from receipts.signing_keys import SigningKeys
 from receipts.store.reading import Client
 
 CONNECTIONS = 2
@@ -51,10 +52,10 @@ class _Attempt:
 class Uploads:
     """One worker's transactions over signed links. Belongs to one event loop."""
 
-    def __init__(self, database: Any, directory: Directory, *, clock: Clock, sealing_key: SealingKey) -> None:
+    def __init__(self, database: Any, directory: Directory, *, clock: Clock, signing: SigningKeys) -> None:
         self._directory = directory
         self._clock = clock
-        self._sealing_key = sealing_key
+        self._signing = signing
         self._free: asyncio.Queue[KeptConnection] = asyncio.Queue()
         self._all = [KeptConnection(database) for _ in range(CONNECTIONS)]
         for kept in self._all:
@@ -133,9 +134,8 @@ class Uploads:
                 issuing.connection,
                 self._clock,
                 links=links,
-                client_id=client.client_id,
+                upload=Upload(client.client_id, self._signing.sealing_key, self._signing.test),
                 merchants=merchants,
-                sealing_key=self._sealing_key,
             )
             attempt.committing = True
         return outcomes

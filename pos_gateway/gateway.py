@@ -111,7 +111,7 @@ class Gateway:
         for one in running:
             one.add_done_callback(lambda ended: _ended(pool, ended))
         tokens = AccessTokens(token_key, directory.is_active, remembered_s=remembered_s)
-        uploads = Uploads(database, directory, clock=clock, sealing_key=signing.sealing_key)
+        uploads = Uploads(database, directory, clock=clock, signing=signing)
         try:
             yield cls(
                 database=database,

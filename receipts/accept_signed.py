@@ -8,6 +8,7 @@ chains by seller and terminal, then the rows of roots.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from asyncpg import Connection
+from msgspec import Struct
 
 from kernel.clock import Clock
 from kernel.refusal import Refusal
@@ -29,14 +30,16 @@ MerchantsOfDay = Mapping[int, Merchants]
 """Enrolled merchants by the day number of the links."""
 
 
+class Upload(Struct, frozen=True):
+    """Who uploads, what opens their turnovers, and whether receipts of this centre are marked TEST."""
+
+    client_id: str
+    sealing_key: SealingKey
+    test: bool = False
+
+
 async def accept_signed(
-    connection: Connection,
-    clock: Clock,
-    *,
-    links: Sequence[SignedLink],
-    client_id: str,
-    merchants: MerchantsOfDay,
-    sealing_key: SealingKey,
+    connection: Connection, clock: Clock, *, links: Sequence[SignedLink], upload: Upload, merchants: MerchantsOfDay
 ) -> list[Outcome]:
     """Store every link of a client's tills that is not refused, and answer the outcomes in the order of the links, each
     terminal's in the order of its chain. `merchants` are the enrolled ones of all parts, by the links' days.
@@ -44,13 +47,13 @@ async def accept_signed(
     Refuses with `WrongSigner`, `KeyRevoked` and `PredecessorMissing`. Requires an open transaction, and the partitions
     of the months in which the links were issued.
     """
-    intake = await _load(connection, clock, links, client_id)
+    intake = await _load(connection, clock, links, upload)
     outcomes: list[Outcome] = []
     for link in links:
         try:
             if link.terminal not in intake.heads:
                 raise WrongSigner(terminal=f"{link.id.terminal:08d}")
-            turnover = _turnover(link, sealing_key)
+            turnover = _turnover(link, upload.sealing_key)
             outcomes.append(accept(intake, link, merchants.get(link.id.day, {}), turnover))
         except Refusal as refusal:
             outcomes.append(refusal)
@@ -63,11 +66,11 @@ def _turnover(link: SignedLink, sealing_key: SealingKey) -> int:
     return qr.open_turnover(link.payload.turnover_sealed, turnover_key=key, id=link.id)
 
 
-async def _load(connection: Connection, clock: Clock, links: Sequence[SignedLink], client_id: str) -> Intake:
+async def _load(connection: Connection, clock: Clock, links: Sequence[SignedLink], upload: Upload) -> Intake:
     chains = await issuing.lock_chains(connection, {link.terminal for link in links})
     enrolments = await accepting.find_enrolments(connection, chains)
-    own = {at for at, one in enrolments.items() if one.mode == "till" and one.client_id == client_id}
-    intake = Intake(clock(), {at: chains[at].head for at in own}, enrolments)
+    own = {at for at, one in enrolments.items() if one.mode == "till" and one.client_id == upload.client_id}
+    intake = Intake(clock(), {at: chains[at].head for at in own}, enrolments, test=upload.test)
     taken = [link for link in links if link.terminal in own]
     given = {link.key for link in taken if _may_be_given(link, intake.heads[link.terminal])}
     if given:

@@ -77,6 +77,7 @@ def _store(intake: Intake, link: SignedLink, merchants: Merchants, turnover_mong
         *judge_place(link, intake.heads[terminal], turnover_mongo),
         *succession,
         *_after_the_end(intake, link),
+        *_test_mark(intake, link),
         *content.findings,
         *judge_lottery(link, root_has=None if bundle is None else bundle.root.kind_of.lottery),
         *_unknown_invoices(intake, link),
@@ -111,7 +112,7 @@ def _fork(
     intake.remember(link)
     if not intake.is_suspended(link.terminal):
         intake.suspended.add(link.terminal)
-    found = [Fault("fork", "/qr"), *content.findings, *judge_times(link, intake.now)]
+    found = [Fault("fork", "/qr"), *_test_mark(intake, link), *content.findings, *judge_times(link, intake.now)]
     return Accepted(link, _keep(intake, link, found), fork=True, suspended=True)
 
 
@@ -173,6 +174,13 @@ def _after_the_end(intake: Intake, link: SignedLink) -> list[Finding]:
     if suspended_at is not None and link.issued_at > suspended_at:
         findings.append(Fault("after_suspension", "/issued_at"))
     return findings
+
+
+def _test_mark(intake: Intake, link: SignedLink) -> list[Finding]:
+    """A mark that a centre's own receipts do not bear would keep a sale out of every sum."""
+    if link.kind.test is intake.test:
+        return []
+    return [Fault("test_mark", "/test", "the mark TEST" if intake.test else "no mark TEST")]
 
 
 def _unknown_invoices(intake: Intake, link: SignedLink) -> list[Finding]:

@@ -81,6 +81,8 @@ class Intake:
     now: datetime
     heads: dict[Terminal, Head]
     enrolments: dict[Terminal, Enrolment]
+    test: bool = False
+    """Whether receipts of this centre are marked TEST."""
     known: dict[ReceiptKey, Known] = field(default_factory=dict)
     """What is stored under the ids of the links that were delivered."""
     hashes: dict[tuple[int, int, int], list[bytes]] = field(default_factory=lambda: defaultdict(list))

@@ -27,7 +27,8 @@ FINDING_CODES = (
     "invoices_incomplete", "late", "lines_mismatch", "lottery_bit", "merchant_unknown", "nature_mismatch",
     "not_correctable", "not_latest", "numbers", "out_of_range", "part_repeated", "payments_mismatch", "reason_form",
     "reference_form", "report_month_not_due", "root_mismatch", "start_misplaced", "tax_product_missing",
-    "tax_product_unknown", "times", "too_many_lines", "turnover_mismatch", "unknown_receipt", "vat_mismatch",
+    "tax_product_unknown", "test_mark", "times", "too_many_lines", "turnover_mismatch", "unknown_receipt",
+    "vat_mismatch",
 )  # fmt: skip
 """Everything that can be found about a link that a till signed."""
 EXPECTED_MAX = 255

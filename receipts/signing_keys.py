@@ -40,6 +40,11 @@ class SigningKeys:
         """Who signs now."""
         return self._signer
 
+    @property
+    def test(self) -> bool:
+        """Whether receipts signed here are marked TEST."""
+        return self._signer is not None and self._signer.test
+
     def sign_with(self, signer: Signer | None) -> None:
         """Sign with another key from now on, or with none."""
         self._signer = signer

@@ -17,7 +17,8 @@ from tests.serving import Centre
 
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 FIRST = (
-    "POST /v1/terminals/activate", "POST /v1/receipts", "POST /v1/receipts/batch", "POST /v1/claims",
+    "POST /v1/terminals/activate", "POST /v1/receipts/signed", "POST /v1/receipts", "POST /v1/receipts/batch",
+    "POST /v1/claims",
     "PUT /v1/me/bank-account", "GET /v1/sellers/{tin}/receipts",
 )  # fmt: skip
 """What others build on; then the month is drawn and paid, and the rest may be pasted in any order."""

@@ -164,6 +164,10 @@ class TestKinds:
         till = add_signing_till(shared_centre)
         assert [code for code, *_ in found(till, till.sell())] == ["start_misplaced"]
 
+    def test_finds_the_mark_of_a_test(self, till: SigningTill) -> None:
+        till.key = replace(till.key, signer=replace(till.key.signer, test=True))
+        assert found(till, till.sell()) == [("test_mark", "/test", "no mark TEST")]
+
     def test_stores_what_of_a_text_can_be_stored(self, till: SigningTill) -> None:
         long = till.sell(document=replace(sale(till, 11_000_00).document, reference="Р" * 65))
         assert [code for code, *_ in found(till, long)] == ["reference_form"]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from kernel.clock import Month
-from receipts.accept_signed import accept_signed
+from receipts.accept_signed import Upload, accept_signed
 from receipts.chain import Draft, Link, advance, first_head
 from receipts.document import Document, Line, Part, decode_document
 from receipts.intake import Accepted
@@ -68,11 +68,11 @@ async def deliver(world: World, till: Till, *links: Link) -> list[StoredReceipt]
                 connection,
                 world.clock,
                 links=signed,
-                client_id=f"client-{int(till.shop.tin) - 37_900_000_000}",
-                merchants={link.id.day: merchants for link in links},
-                sealing_key=lambda seller, terminal, epoch: turnover_key(
-                    MASTER, seller=seller, terminal=terminal, epoch=epoch
+                upload=Upload(
+                    f"client-{int(till.shop.tin) - 37_900_000_000}",
+                    lambda seller, terminal, epoch: turnover_key(MASTER, seller=seller, terminal=terminal, epoch=epoch),
                 ),
+                merchants={link.id.day: merchants for link in links},
             )
         taken = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
         assert len(taken) == len(links), outcomes

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
+from alembic.config import Config
 from psycopg import sql
 from sqlalchemy import URL, text
 
@@ -120,6 +122,29 @@ class TestPrepareDatabase:
 class TestMigrate:
     def test_changes_nothing_the_second_time(self, database: Database) -> None:
         migrate(database.url(Role.OWNER))
+
+    def test_lets_tills_state_turnovers_below_zero_in_months_that_were_made_before(self, database: Database) -> None:
+        """Migration 0007 over a centre that has tables of receipts already."""
+        config, old = Config(), "CHECK (turnover_mongo >= 0)"
+        config.set_main_option("script_location", str(Path(store.__file__).parent / "migrations"))
+        with database.transaction(Role.OWNER) as connection:
+            config.attributes["connection"] = connection.execution_options(no_parameters=True)
+            command.downgrade(config, "0006")
+            connection.exec_driver_sql("ALTER TABLE pos.receipts DROP CONSTRAINT receipts_turnover_mongo_check")
+            for table in ("chains", "receipts"):
+                name = f"{table}_turnover_mongo_check"
+                connection.exec_driver_sql(f"ALTER TABLE pos.{table} ADD CONSTRAINT {name} {old}")
+            connection.exec_driver_sql("SELECT pos.ensure_month(2017, 3)")
+        migrate(database.url(Role.OWNER))
+        with database.transaction(Role.OWNER) as connection:
+            connection.exec_driver_sql("SELECT pos.ensure_month(2017, 4)")
+            held = connection.exec_driver_sql(
+                "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint"
+                " WHERE conname IN ('chains_turnover_mongo_check', 'receipts_turnover_mongo_check') ORDER BY 1"
+            ).all()
+        new = "CHECK (((turnover_mongo >= 0) OR (((kind)::integer & 32) <> 0)))"
+        tables = ("pos.receipts", "pos.receipts_2017_03", "pos.receipts_2017_04")
+        assert [tuple(row) for row in held] == [(table, new) for table in tables]
 
     def test_refuses_a_database_of_a_newer_version(self, database: Database) -> None:
         with database.transaction(Role.OWNER) as connection:
