@@ -24,7 +24,6 @@ from pos_gateway.till.day_sheet import day_sheet, parse_day
 from pos_gateway.till.installation import Installation, open_installation
 from pos_gateway.till.overview import failure_words, notices_json, overview_json
 from pos_gateway.till.page_routes import TOKEN_HEADER, parse_root
-from pos_gateway.till.queue_view import QueueView
 from pos_gateway.till.serve_till import Running, is_loopback, serving_till
 from pos_gateway.till.till_dir import DEFAULT_DIR, TillDir
 from pos_gateway.till.till_service import CentreUnset, look_over
@@ -185,7 +184,7 @@ def day(
     """Close the day: count, totals by tax type and payment, corrections, voids, and identical receipts."""
     with _beside(context, data_dir, clock_file) as (installation, clock):
         wanted = business_date(clock()) if date is None else parse_day(date, "--date")
-        sheet = asyncio.run(day_sheet(installation, QueueView.opened(installation.dir), wanted))
+        sheet = asyncio.run(day_sheet(installation, installation.view, wanted))
     if as_json:
         typer.echo(json.dumps(sheet, ensure_ascii=False))
     else:

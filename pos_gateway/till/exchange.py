@@ -16,7 +16,6 @@ from pos_gateway.till.centre_words import LineVerdict, Standing, signed_line
 from pos_gateway.till.course import BATCH_BYTES, Course
 from pos_gateway.till.installation import Installation
 from pos_gateway.till.outcomes import Verdict, Waiting
-from pos_gateway.till.queue_view import QueueView
 from pos_gateway.till.refusals import Suspension
 from pos_gateway.till.seat import Seat
 
@@ -34,7 +33,7 @@ class Exchange:
 
     def __init__(self, installation: Installation, centre: AskCentre, told: Told) -> None:
         self._installation = installation
-        self._view = QueueView.opened(installation.dir)
+        self._view = installation.view
         self._centre = centre
         self._told = told
         self.late_issue_hours: int | None = None
@@ -65,7 +64,7 @@ class Exchange:
             return 0
         encoded = await _encoded(lines)
         gathered: list[Verdict] = []
-        taken = 0
+        read = 0
         refused: LineVerdict | None = None
         try:
             async with aclosing(self._centre.upload(seat, encoded)) as verdicts:
@@ -73,17 +72,18 @@ class Exchange:
                     if not said.stored:
                         refused = said
                         break
-                    gathered.append(_verdict(lines, len(gathered) + taken, said))
+                    gathered.append(_verdict(lines, read, said))
+                    read += 1
                     if len(gathered) >= SETTLED_AT_ONCE:
-                        taken += await self._settle(course, seat, gathered)
+                        await self._settle(course, seat, gathered)
                         gathered = []
         finally:
-            taken += await self._settle(course, seat, gathered)
+            await self._settle(course, seat, gathered)
         if refused is not None:
             await self._heed_refusal(course, seat, refused)
-        if not taken:
+        if not read:
             raise CentreAway("centre_strange", "an upload without verdicts")
-        return taken
+        return read
 
     def _fork(self, seat: Seat, standing: Standing) -> str | None:
         """Say how the chain here and the centre's differ; None where the one continues the other."""
@@ -95,16 +95,16 @@ class Exchange:
             return f"link {standing.counter - 1} is another one at the centre"
         return None
 
-    async def _settle(self, course: Course, seat: Seat, verdicts: Sequence[Verdict]) -> int:
+    async def _settle(self, course: Course, seat: Seat, verdicts: Sequence[Verdict]) -> None:
+        """Write what the centre said. Nothing is left to settle of what another process has uploaded meanwhile."""
         if not verdicts:
-            return 0
-        settled = await self._installation.settle(seat, verdicts)
-        course.progressed, course.key_refused = True, False
+            return
+        course.progressed = await self._installation.settle(seat, verdicts) > 0 or course.progressed
+        course.key_refused = False
         for verdict in verdicts:
             self._told(verdict)
         if any(verdict.fork for verdict in verdicts):
             await self._installation.suspend(seat, Suspension.FORK, detail="the centre has a fork of this chain")
-        return settled
 
     async def _heed_refusal(self, course: Course, seat: Seat, said: LineVerdict) -> None:
         """Raises `CentreRefused` with what the centre said of a line. A key that it refuses suspends the seat."""

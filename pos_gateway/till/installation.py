@@ -40,6 +40,7 @@ from pos_gateway.till.outcomes import (
     Waiting,
 )
 from pos_gateway.till.queue_paper import printed
+from pos_gateway.till.queue_view import QueueView
 from pos_gateway.till.read_queue import Reader, time_known, trusted_seats
 from pos_gateway.till.refusals import QueueTampered, Suspension
 from pos_gateway.till.rows import instant, seconds
@@ -102,6 +103,7 @@ class Installation:
         self._chain_keys: dict[ChainAt, ChainKey] = {}
         connection = connect_writer(till_dir.queue, vfs=vfs)
         self._near, self._far = (Reader(connect_reader(till_dir.queue, vfs=vfs)) for _ in range(2))
+        self.view = QueueView(self._near, self._far)
         with readable(till_dir.queue):
             self._seats = trusted_seats(connection, self._sealer)
             self.known_time = KnownTime(time_known(connection, self._sealer, self._seats), elapsed_s)

@@ -19,6 +19,7 @@ from kernel.refusal import Fault, Malformed
 from pos_gateway.posapi.lookups import branches_answer, classification_answer, tax_products_answer
 from pos_gateway.till.ask_centre import CentreRefused
 from pos_gateway.till.look_up import TAXPAYER_PATH, TIN_PATH, look_up_accounts, look_up_taxpayer, look_up_tin
+from pos_gateway.till.overview import failure_words
 from pos_gateway.till.rest_info import info_answer
 from pos_gateway.till.till_service import TillService
 
@@ -70,12 +71,11 @@ async def send_now(service: TillService) -> dict[str, Any]:
     waiting = None if service.uploader is None else await service.uploader.send_now(within_s=SEND_S)
     service.refresh_soon()
     overview = service.overview()
-    error = overview.error
-    message = "" if error is None else f"{error.code}: {error.detail}"
-    if waiting is None:
-        waiting, message = overview.waiting, "centre_unset"
-    state = overview.state.value
-    return {"success": not message, "status": 200, "message": message, "waiting": waiting, "state": state}
+    code = "centre_unset" if waiting is None else overview.error and overview.error.code
+    words = failure_words(code, overview.error.detail if overview.error else "") if code else {}
+    sent = {"success": code is None, "status": 200, "message": " ".join(words.values())}
+    how = {"waiting": overview.waiting, "state": overview.state.value}
+    return sent | how | ({} if code is None else {"code": code})
 
 
 async def get_bank_accounts(service: TillService, request: Request) -> Response:

@@ -19,7 +19,8 @@ from pos_gateway.till.states import TillState, gravest
 from runtime.messages import CATALOGUE, Language, text
 
 FAILURE_CODES: Final = (
-    "centre_unreachable", "centre_silent", "centre_busy", "centre_broken", "centre_strange", "till_disk", "till_broken",
+    "centre_unreachable", "centre_silent", "centre_busy", "centre_broken", "centre_strange", "centre_unset",
+    "till_disk", "till_broken",
 )  # fmt: skip
 """Why the centre could not be met, beyond the codes of the centre's own problems."""
 FAILURE_OTHERWISE_CODES: Final = ("centre_refused",)

@@ -1,12 +1,12 @@
-"""The queue as a shopkeeper and the comparison with the centre look at it: lengths of chains, a day's last receipts.
+"""The queue as a shopkeeper and the comparison with the centre look at it: how long chains are, a day's last receipts.
 
-Reads on a connection of its own, so that it never waits for the writer and the writer never for it.
+What is quick is read where it is asked for, what takes a while in a thread.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, Self
+from typing import Final
 
 from kernel.clock import DAY_ZERO
 from pos_gateway.till.outcomes import SameBodies
@@ -14,9 +14,7 @@ from pos_gateway.till.read_queue import Reader
 from pos_gateway.till.rows import instant
 from pos_gateway.till.seat import ChainAt
 from pos_gateway.till.store import listing
-from pos_gateway.till.store.connecting import connect_reader
 from pos_gateway.till.store.listing import ListedRow
-from pos_gateway.till.till_dir import TillDir
 from receipts.ids import NUMBERS_A_DAY, ReceiptId
 from receipts.receipt import Kind, Nature
 
@@ -53,27 +51,23 @@ class Listed:
 
 
 class QueueView:
-    """Looks at a queue that exists. The caller closes it."""
+    """Looks at a queue. `near` is for what is quick, `far` for what takes a while, in a thread."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-
-    @classmethod
-    def opened(cls, till_dir: TillDir) -> Self:
-        """Open a connection of its own."""
-        return cls(Reader(connect_reader(till_dir.queue)))
+    def __init__(self, near: Reader, far: Reader) -> None:
+        self._near = near
+        self._far = far
 
     def counter(self, chain: ChainAt) -> int:
         """Answer how many links a chain has here: the counter of the next."""
-        return self._reader.read(lambda connection: listing.read_counter(connection, chain))
+        return self._near.read(lambda connection: listing.read_counter(connection, chain))
 
     def link_hash(self, chain: ChainAt, counter: int) -> bytes | None:
         """Answer the hash of a chain's link; None where it is not here (any more)."""
-        return self._reader.read(lambda connection: listing.read_link_hash(connection, chain, counter))
+        return self._near.read(lambda connection: listing.read_link_hash(connection, chain, counter))
 
     def numbers_left(self, chain: ChainAt, day: date) -> int:
         """Answer how many more numbers a terminal can give on a business day."""
-        found = self._reader.read(lambda connection: listing.read_numbering(connection, chain))
+        found = self._near.read(lambda connection: listing.read_numbering(connection, chain))
         given = found[1] if found is not None and found[0] == (day - DAY_ZERO).days else 0
         return NUMBERS_A_DAY - given
 
@@ -82,7 +76,7 @@ class QueueView:
         the end of a chain are no receipts.
         """
         number = (day - DAY_ZERO).days
-        rows = await self._reader.read_aside(lambda connection: listing.read_last_of_day(connection, number, most=most))
+        rows = await self._far.read_aside(lambda connection: listing.read_last_of_day(connection, number, most=most))
         count = {receipt: len(bodies.receipts) for bodies in same for receipt in bodies.receipts}
         listed = [_listed(row, count) for row in rows]
         return [one for one in listed if one.nature not in {Nature.START, Nature.CLOSING}]

@@ -63,7 +63,7 @@ class TillService:
         """Begin to work and end at the end. `url` names the centre where the installation does not know it yet, or
         where it has moved.
         """
-        view, known = QueueView.opened(installation.dir), CentreFile.of(installation.dir)
+        view, known = installation.view, CentreFile.of(installation.dir)
         service = cls(installation, clock, version, view, DaySheets(installation, view), known)
         async with service._stack:
             if url is not None or known.url is not None:

@@ -191,7 +191,8 @@ class Uploader:
         waits = self._installation.backlog(seat).count  # a look may find that the centre lost some
         taken = await self._exchange.send(course, seat) if waits else 0
         was_away = course.link.failures > 0
-        waits = self._installation.backlog(seat).count
+        left = self._installation.backlog(seat).count
+        course.progressed, waits = course.progressed or left < waits, left  # another process may upload, too
         link = _reconciled(course.link, self._seat(course.chain) or seat, self._clock())
         await self._move(course, link.met(self._clock(), waiting=waits, sent=taken > 0))
         if was_away:

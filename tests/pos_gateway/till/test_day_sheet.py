@@ -18,7 +18,7 @@ TODAY = business_date(OPENED_AT)
 
 @pytest.fixture
 def view(till: Installation, seat: Seat) -> QueueView:  # noqa: ARG001 - with a seat
-    return QueueView.opened(till.dir)
+    return till.view
 
 
 class TestDaySheet:

@@ -55,7 +55,7 @@ class TestInfo:
             info = await opened.get("/rest/info")
             assert (info["merchants"], info["posNo"], info["waitingReceipts"]) == ([], "", 0)
             sent = await opened.get("/rest/sendData")
-            assert (sent["success"], sent["message"]) == (False, "centre_unset")
+            assert (sent["success"], sent["code"]) == (False, "centre_unset")
 
 
 class TestSendData:
@@ -72,7 +72,8 @@ class TestSendData:
         centre.gone = True
         answer = await shop.get("/rest/sendData")
         assert (answer["success"], answer["waiting"], answer["state"]) == (False, 1, "OFFLINE")
-        assert answer["message"].startswith("centre_unreachable")
+        assert answer["code"] == "centre_unreachable"
+        assert answer["message"].startswith("Төвтэй холбогдож чадсангүй.")
 
     async def test_a_real_client_understands(self, shop: Shop) -> None:
         with_url = RestClientSettings(base_url=str(shop.http.base_url))

@@ -128,6 +128,19 @@ class TestStep:
         await uploader.step()
         assert (len(centre.links), len(set(centre.links)), till.backlog(seat).count) == (4, 4, 0)
 
+    async def test_two_that_upload_the_same_do_not_hinder_each_other(
+        self, uploader: Uploader, till: Installation, seat: Seat, centre: StageCentre, hands: Hands
+    ) -> None:
+        await sell_some(till, seat, 299)
+        async with open_http(centre.url) as http:
+            ask = AskCentre(http, till.dir.client_key, real_clock=real_now)
+            beside = Uploader(till, ask, clock=hands.clock, elapsed_s=hands.elapsed_s, jitter=lambda: 0.5)
+            for _ in range(3):
+                await asyncio.gather(uploader.step(), beside.step())
+            for one in (uploader, beside):
+                assert (one.link_of(seat).error, one.link_of(seat).state) == (None, TillState.ONLINE)
+        assert (centre.counter, till.backlog(seat).count, till.check()) == (300, 0, [])
+
     async def test_serves_every_seat(
         self, uploader: Uploader, till: Installation, seat: Seat, activations: Activations, hands: Hands
     ) -> None:
