@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from receipts.chain_invariants import LINK_INVARIANTS, judge_link
 from receipts.document import decode_document
 from receipts.invariant import Tally
-from receipts.link_in_chain import Enrolled, Evidence, SealingKeys, head_after, read_link
+from receipts.link_in_chain import Enrolled, Evidence, SealingKeys, StoredLink, head_after, read_link
 from receipts.orders import Issued
 from receipts.receipt import Nature
 from receipts.stored import ReceiptKey, StoredReceipt
@@ -47,7 +47,7 @@ def _chains(
     for at, terminal in terminals.items():
         head = terminal.first_head
         for row in sorted(chains[at], key=lambda row: (row.counter, row.day, row.number)):
-            link = read_link(row, terminal, head, evidence, sealing)
+            link = read_link(StoredLink(row), terminal, head, evidence, sealing)
             judge_link(link, tallies)
             head = head_after(link)
         if head != database.chains[at].head:
