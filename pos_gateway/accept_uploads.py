@@ -14,8 +14,8 @@ Whatever is said, a till sends again what it has no 200 or 201 for: the same byt
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -23,10 +23,11 @@ from typing import Any
 import structlog
 
 from kernel.clock import Clock, Month, date_of_day
+from kernel.refusal import Unavailable
 from pos_gateway.directory import Directory
 from pos_gateway.keep_connection import KeptConnection
 from pos_gateway.pool import OutcomeUnknown
-from pos_gateway.transactions import Lost, Refused, unavailable
+from pos_gateway.transactions import RETRY_AFTER_S, Lost, Refused, unavailable
 from receipts.accept_signed import MerchantsOfDay, Upload, accept_signed
 from receipts.intake import Outcome
 from receipts.signed_link import SignedLink
@@ -35,6 +36,8 @@ from receipts.store.reading import Client
 
 CONNECTIONS = 2
 """Uploads of one worker that have a transaction at the same time; the others wait for one of these to end theirs."""
+WAITING_MAX = 32
+"""Uploads of one worker that wait or are being stored: at 8 MiB at most they hold 256 MiB, at some 1 KiB a line 32."""
 PATIENCE_S = 2.0
 PAUSE_S = 0.1
 Result = Outcome | Exception
@@ -60,6 +63,21 @@ class Uploads:
         self._all = [KeptConnection(database) for _ in range(CONNECTIONS)]
         for kept in self._all:
             self._free.put_nowait(kept)
+        self._under_way = 0
+
+    def require_room(self) -> None:
+        """Refuse with `Unavailable` when as many uploads wait as may."""
+        if self._under_way >= WAITING_MAX:
+            raise Unavailable("pool_full", retry_after_s=RETRY_AFTER_S)
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Count an upload until its last verdict is made."""
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
 
     async def close(self) -> None:
         """Give the connections up."""

@@ -179,7 +179,7 @@ def _signed() -> Json:
     lines = {"type": "string", "description": "lines of JSON, each a `SignedLineIn`; 1 to 1,000 lines, at most 8 MiB"}
     verdicts = {"type": "string", "description": "lines of JSON, each a `SignedVerdict`, in the order of the lines"}
     content = {signed.NDJSON: {"schema": verdicts, "x-itemSchema": _ref("SignedVerdict")}}
-    codes = (*ALWAYS, *BEARER, *_BODY, "rate_limited")
+    codes = (*ALWAYS, *BEARER, *_BODY, "pool_full", "rate_limited")
     return _described(signed.post_signed, "Take what a till signed itself", "receipts") | {
         "security": _TILL,
         "requestBody": {

@@ -80,6 +80,7 @@ async def post_signed(request: Request) -> Response:
     """
     gateway = gateway_of(request.app)
     client = await gateway.authenticate(request.headers.get("authorization"))
+    gateway.uploads.require_room()
     body = await read_body(request, wire.BATCH_BYTES_MAX)
     language = language_of(request.headers.get("accept-language"))
     lines = [_Line(at, line, language) for at, line in enumerate(body.split(b"\n"), 1) if line.strip()]
@@ -91,13 +92,14 @@ async def post_signed(request: Request) -> Response:
 
 
 async def _verdicts(gateway: Gateway, client: Client, pieces: Sequence[Sequence[_Line]]) -> AsyncIterator[bytes]:
-    for lines in pieces:
-        read = await _read(gateway, client, lines)
-        links = [one for one in read if isinstance(one, SignedLink)]
-        stored = iter(await gateway.uploads.accept(client, links) if links else [])
-        ended: list[Result] = [next(stored) if isinstance(one, SignedLink) else one for one in read]
-        easy = await _easy(gateway, ended)
-        yield b"".join([_said(gateway, line, result, easy) for line, result in zip(lines, ended, strict=True)])
+    with gateway.uploads.under_way():
+        for lines in pieces:
+            read = await _read(gateway, client, lines)
+            links = [one for one in read if isinstance(one, SignedLink)]
+            stored = iter(await gateway.uploads.accept(client, links) if links else [])
+            ended: list[Result] = [next(stored) if isinstance(one, SignedLink) else one for one in read]
+            easy = await _easy(gateway, ended)
+            yield b"".join([_said(gateway, line, result, easy) for line, result in zip(lines, ended, strict=True)])
 
 
 async def _read(gateway: Gateway, client: Client, lines: Sequence[_Line]) -> list[SignedLink | Exception]:

@@ -5,6 +5,7 @@ database error belongs to all links together and is the caller's to sort out. Lo
 chains by seller and terminal, then the rows of roots.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from asyncpg import Connection
@@ -24,6 +25,8 @@ from receipts.signed_link import SignedLink
 from receipts.store import accepting, issuing
 from receipts.store.issuing import PostgresIssuing
 
+AT_ONCE = 32
+"""Links decided before others of this thread get a turn: at some 40 µs each that is a millisecond."""
 SealingKey = Callable[[int, int, int], bytes]
 """Answers K of (seller, terminal, epoch)."""
 MerchantsOfDay = Mapping[int, Merchants]
@@ -49,7 +52,9 @@ async def accept_signed(
     """
     intake = await _load(connection, clock, links, upload)
     outcomes: list[Outcome] = []
-    for link in links:
+    for at, link in enumerate(links):
+        if at % AT_ONCE == AT_ONCE - 1:
+            await asyncio.sleep(0)
         try:
             if link.terminal not in intake.heads:
                 raise WrongSigner(terminal=f"{link.id.terminal:08d}")
@@ -94,31 +99,38 @@ async def _load_places(connection: Connection, intake: Intake, links: Sequence[S
         for place, digest in await accepting.find_forks(connection, places):
             intake.hashes[place].append(digest)
             intake.forked.add(digest)
-    strays = {(*link.terminal, link.payload.counter - 1) for link in _strays(intake, links)}
-    if strays:
-        for place, digest in await accepting.find_at_counters(connection, strays):
-            intake.hashes[place].append(digest)
     for terminal, head in intake.heads.items():
         intake.hashes[*terminal, head.counter - 1].append(head.previous_hash)
-
-
-def _strays(intake: Intake, links: Iterable[SignedLink]) -> Iterable[SignedLink]:
-    """Answer the links that stand before the heads of their chains and are not what is stored there."""
     for link in links:
-        known = intake.known.get(link.key)
-        before = 0 < link.payload.counter < intake.heads[link.terminal].counter
-        is_known = known is not None and known.receipt_hash == link.receipt_hash
-        if before and not is_known and link.receipt_hash not in intake.forked:
+        if _is_stored(intake, link):
+            intake.remember(link)
+    strays = {(*link.terminal, link.payload.counter - 1) for link in _strays(intake, links)}
+    if strays:
+        for place, digest in await accepting.find_at_counters(connection, strays, intake.heads):
+            intake.hashes[place].append(digest)
+
+
+def _strays(intake: Intake, links: Sequence[SignedLink]) -> Iterable[SignedLink]:
+    """Answer the links that stand before the heads of their chains, are not what is stored there, and build on nothing
+    that was found or delivered with them.
+    """
+    delivered = {(*link.terminal, link.payload.counter, link.receipt_hash[:8]) for link in links}
+    for link in links:
+        before = link.payload.counter - 1
+        if not 0 <= before < intake.heads[link.terminal].counter - 1 or _is_stored(intake, link):
+            continue
+        if (*link.terminal, before, link.payload.chain) not in delivered and intake.predecessor(link) is None:
             yield link
 
 
+def _is_stored(intake: Intake, link: SignedLink) -> bool:
+    """Whether exactly these bytes are stored, as a receipt or as a fork."""
+    known = intake.known.get(link.key)
+    return link.receipt_hash in intake.forked or (known is not None and known.receipt_hash == link.receipt_hash)
+
+
 async def _load_findings(connection: Connection, intake: Intake, links: Sequence[SignedLink]) -> None:
-    before = [
-        (link.id.seller, link.receipt_hash)
-        for link in links
-        if link.receipt_hash in intake.forked
-        or ((known := intake.known.get(link.key)) is not None and known.receipt_hash == link.receipt_hash)
-    ]
+    before = [(link.id.seller, link.receipt_hash) for link in links if _is_stored(intake, link)]
     if before:
         intake.findings_before = await accepting.find_findings(connection, before)
 

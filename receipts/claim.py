@@ -82,26 +82,46 @@ class Claimed:
     lottery: LotteryNumber | None
 
 
+STATED_ABOVE_MAX_MONGO = 500
+"""A möngö for each of the 500 lines that a receipt may have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What a bundle holds at present: its last link's amounts, and one merchant, tax type and VAT a part."""
+    """What a bundle holds at present: its last link's amounts, one merchant, tax type and VAT a part, and the VAT that
+    the law computes of it.
+    """
 
     total_mongo: int
     vat_mongo: int
     merchants: Sequence[int]
     tax_types: Sequence[int]
     vats_mongo: Sequence[int]
+    computed_vat_mongo: int
+    by_till: bool
 
     @property
     def negated(self) -> "Bundle":
         """The bundle that a void took back, from the void's negative amounts."""
         vats = [-vat for vat in self.vats_mongo]
-        return Bundle(-self.total_mongo, -self.vat_mongo, self.merchants, self.tax_types, vats)
+        computed = -self.computed_vat_mongo
+        return Bundle(
+            -self.total_mongo, -self.vat_mongo, self.merchants, self.tax_types, vats, computed, self.by_till
+        )  # fmt: skip
 
     def eligible_vat_mongo(self, vat_payers: Collection[int]) -> int:
-        """Answer the VAT that counts for a refund: of taxable parts whose merchant was a VAT payer that day."""
+        """Answer the VAT that counts for a refund: of taxable parts whose merchant was a VAT payer that day.
+
+        A till may sign any VAT, and it is stored as it was signed; where it is more than a möngö a line above what the
+        law computes nobody is refunded more than that.
+        """
         parts = zip(self.merchants, self.tax_types, self.vats_mongo, strict=True)
-        return sum(vat for merchant, tax_type, vat in parts if tax_type == TaxType.VAT_ABLE and merchant in vat_payers)
+        stated = sum(
+            vat for merchant, tax_type, vat in parts if tax_type == TaxType.VAT_ABLE and merchant in vat_payers
+        )
+        if self.by_till and stated > self.computed_vat_mongo + STATED_ABOVE_MAX_MONGO:
+            stated = self.computed_vat_mongo
+        return max(stated, 0)
 
 
 def month_ordinal(month: Month) -> int:

@@ -1,10 +1,12 @@
 """SQL of accepting links that tills signed (asyncpg): terminals, what is stored already, and the rows of an intake."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from asyncpg import Connection
 
+from receipts.chain import Head
 from receipts.chunk import Event
+from receipts.ids import NUMBERS_A_DAY
 from receipts.intake import Enrolment, Intake, Known, Terminal
 from receipts.link_findings import EXPECTED_MAX, Finding
 from receipts.signed_rows import Fork
@@ -37,7 +39,13 @@ SELECT r.seller, r.terminal, r.counter, r.receipt_hash
 FROM pos.receipts r JOIN unnest($1::bigint[], $2::int[], $3::bigint[]) AS wanted (seller, terminal, counter)
   ON r.seller = wanted.seller AND r.terminal = wanted.terminal AND r.counter = wanted.counter
 """
-"""Nothing is indexed by counter: a chain is read as a whole. Only the first link of a fork asks for that."""
+"""Nothing is indexed by counter, so that no receipt pays for what only the first link of a branch asks: a chain is read
+as a whole.
+"""
+FIRST_FROM = """
+SELECT r.day, r.number, r.counter, r.receipt_hash FROM pos.receipts r
+WHERE r.seller = $1 AND r.terminal = $2 AND (r.day, r.number) >= ($3, $4) ORDER BY r.day, r.number LIMIT 1
+"""
 FIND_FINDINGS = """
 SELECT f.receipt_hash, f.code, f.path, f.expected
 FROM pos.link_findings f JOIN unnest($1::bigint[], $2::bytea[]) AS wanted (seller, receipt_hash)
@@ -67,6 +75,10 @@ WHERE seller = $1 AND terminal = $2 AND suspended_at IS NULL
 CLOSE = "UPDATE pos.terminals SET closed_at = $3 WHERE seller = $1 AND terminal = $2 AND closed_at IS NULL"
 
 
+SEARCHED_MAX = 4
+"""Links that are searched for one by one, in some thirty look-ups each; for more the whole chain is read once."""
+
+
 async def find_enrolments(connection: Connection, terminals: Iterable[Terminal]) -> dict[Terminal, Enrolment]:
     """Answer terminals as they stand. It must be a statement of its own after their chains are locked: only then does
     it see what whoever held the locks before had committed.
@@ -87,10 +99,34 @@ async def find_forks(connection: Connection, places: Iterable[Place]) -> list[tu
     return [((row[0], row[1], row[2]), row[3]) for row in rows]
 
 
-async def find_at_counters(connection: Connection, places: Iterable[Place]) -> list[tuple[Place, bytes]]:
-    """Answer the stored links at these places of their chains, each by its hash."""
+async def find_at_counters(
+    connection: Connection, places: Collection[Place], heads: Mapping[Terminal, Head]
+) -> list[tuple[Place, bytes]]:
+    """Answer the stored links at these places, which lie before the heads of their chains, each by its hash."""
+    if len(places) <= SEARCHED_MAX:
+        found = [(place, await _search(connection, place, heads[place[0], place[1]])) for place in places]
+        if all(digest is not None for _, digest in found):
+            return [(place, digest) for place, digest in found if digest is not None]
     rows = await connection.fetch(FIND_AT_COUNTERS, *_columns(places, 3))
     return [((row[0], row[1], row[2]), row[3]) for row in rows]
+
+
+async def _search(connection: Connection, place: Place, head: Head) -> bytes | None:
+    """Search a chain by halves: its counters have no gap, and rise with days and numbers unless the till states an
+    earlier one than before; then nothing may be found.
+    """
+    seller, terminal, wanted = place
+    low, high = 0, head.day * NUMBERS_A_DAY + head.next_number
+    while low < high:
+        middle = (low + high) // 2
+        row = await connection.fetchrow(FIRST_FROM, seller, terminal, *divmod(middle, NUMBERS_A_DAY))
+        if row is not None and row["counter"] == wanted:
+            return bytes(row["receipt_hash"])
+        if row is None or row["counter"] > wanted:
+            high = middle
+        else:
+            low = row["day"] * NUMBERS_A_DAY + row["number"] + 1
+    return None
 
 
 async def find_findings(connection: Connection, links: Sequence[Hashed]) -> dict[bytes, tuple[Finding, ...]]:

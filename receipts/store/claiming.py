@@ -23,7 +23,7 @@ def _places(first: int, end: int) -> str:
 LINK = """
 SELECT r.seller, r.terminal, r.day, r.number, r.branch, r.root_terminal, r.root_day, r.root_number, r.issued_at,
        r.received_at, r.kind, r.turnover_mongo, r.receipt_hash, r.total_mongo, r.vat_mongo,
-       r.part_merchants, r.part_tax_types, r.part_vats_mongo, s.tin, s.name
+       r.part_merchants, r.part_tax_types, r.part_vats_mongo, r.computed_vat_mongo, s.tin, s.name
 """
 LOCK_LINK = f"""
 {LINK} FROM pos.receipts r JOIN pos.sellers s USING (seller)
@@ -210,7 +210,15 @@ def link_of(row: Record) -> Link:
         kind=kind,
         turnover_mongo=row["turnover_mongo"],
         receipt_hash=row["receipt_hash"],
-        bundle=Bundle(*row[13:18]),
+        bundle=Bundle(
+            row["total_mongo"],
+            row["vat_mongo"],
+            row["part_merchants"],
+            row["part_tax_types"],
+            row["part_vats_mongo"],
+            row["computed_vat_mongo"],
+            by_till=kind.by_till,
+        ),
         seller_tin=row["tin"],
         seller_name=row["name"],
     )

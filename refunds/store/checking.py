@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
+from receipts.claim import STATED_ABOVE_MAX_MONGO
+
 _SIDES = """
 SELECT consumer, credit AS account, CASE WHEN credit = 'debt' THEN -amount_mongo ELSE amount_mongo END AS amount_mongo
 FROM private.transfers
@@ -103,7 +105,10 @@ LATERAL (SELECT coalesce(sum(part.vat_mongo), 0) AS vat_mongo
          WHERE part.tax_type = 0 AND EXISTS (
            SELECT FROM pos.vat_registrations v
            WHERE v.seller = part.merchant AND v.registered_from <= date '2000-01-07' + c.root_day
-             AND (v.registered_to IS NULL OR date '2000-01-07' + c.root_day < v.registered_to))) due
+             AND (v.registered_to IS NULL OR date '2000-01-07' + c.root_day < v.registered_to))) stated,
+LATERAL (SELECT greatest(0, CASE WHEN r.kind & 32 <> 0
+                                  AND stated.vat_mongo > r.computed_vat_mongo + {STATED_ABOVE_MAX_MONGO}
+                                 THEN r.computed_vat_mongo ELSE stated.vat_mongo END) AS vat_mongo) due
 WHERE c.state = 'final' AND k.vat_mongo <> due.vat_mongo AND NOT {_PENDING}""",  # noqa: S608 - our own words joined
     "reserved_of_payouts": """
 SELECT a.consumer::text AS subject, coalesce(sum(p.amount_mongo), 0) AS expected, a.reserved_mongo AS found

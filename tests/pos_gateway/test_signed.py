@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from receipts import qr
-from receipts.chain import ChainKey, Link
+from receipts.chain import ChainKey, Head, Link
 from receipts.keys import Signer
 from receipts.receipt import Nature
 from receipts.store import enrolling
@@ -253,6 +253,38 @@ class TestForking:
         assert [verdict["receipt"]["suspended"] for verdict in verdicts] == [True, True]
         assert statuses(backup.upload(branch)) == [201, 201]
         assert till.stored() == as_stored(till.links)
+
+    def test_finds_the_place_of_a_branch_in_a_long_chain(self, till: SigningTill) -> None:
+        """Also where a till has stated an earlier day, so that its counters do not rise with its numbers."""
+        till.sell_many(300)
+        backups = [replace(till, head=head, links=[]) for head in self.heads(till)]
+        till.upload(till.links)
+        for at, backup in enumerate(backups):
+            [verdict] = backup.upload([backup.sell(OTHER + at)])
+            assert (verdict["status"], verdict["receipt"]["fork"]) == (201, True)
+        yesterday = OPENED_AT - timedelta(days=1)
+        till.head = replace(till.head, last_issued_at=yesterday)
+        till.sell(at=yesterday)
+        till.sell_many(3)
+        till.upload(till.links[-4:])
+        [verdict] = till.upload([replace(till, head=next(self.heads(till, 302)), links=[]).sell(OTHER)])
+        assert (verdict["status"], verdict["receipt"]["fork"]) == (201, True)
+
+    def heads(self, till: SigningTill, *counters: int) -> Iterator[Head]:
+        """Where the chain stood before the links with these counters."""
+        for counter in counters or (1, 2, 50, 151, 299, 300):
+            before = till.links[counter - 1]
+            yield Head(
+                till.seller, till.terminal, counter, before.receipt_hash, before.turnover_mongo, before.id.day,
+                before.id.number + 1 + len(before.part_ids), before.issued_at,
+            )  # fmt: skip
+
+    def test_knows_the_predecessor_by_what_is_sent_again_with_it(self, till: SigningTill) -> None:
+        backup = till.copy()
+        till.sell_many(5)
+        till.upload(till.links)
+        backup.sell(OTHER)
+        assert statuses(backup.upload(backup.links)) == [200, 201]
 
     def test_keeps_a_third_branch_and_one_of_a_branch(self, till: SigningTill) -> None:
         copies = [till.copy() for _ in range(3)]

@@ -8,7 +8,7 @@ import pytest
 from receipts import qr
 from receipts.chain import Link
 from receipts.document import Document
-from receipts.receipt import Nature
+from receipts.receipt import Nature, TaxType
 from tests.answered import Json
 from tests.changing import replace
 from tests.serving import OPENED_AT, Centre, Person, wait_for
@@ -108,6 +108,26 @@ class TestClaims:
         assert [verdict["receipt"]["findings"] for verdict in verdicts] == [[], []]
         followed(till)
         assert person.get("/balance")["provisional_mongo"] == 0
+
+    def test_refunds_no_more_than_the_law_computes(self, till: SigningTill, person: Person) -> None:
+        """A till may state as VAT all that was paid; whoever claims it is in league with the shop."""
+        sold = till.sell(11_000_00, vat_mongo=11_000_00)
+        [verdict] = till.upload([sold])
+        assert verdict["receipt"]["findings"] == ["vat_mismatch"]
+        assert claim(person, sold)["credit_mongo"] == 200_00
+        assert person.get("/balance")["available_mongo"] == 200_00
+
+    def test_refunds_nothing_below_zero(self, till: SigningTill, person: Person) -> None:
+        [part] = sale(till, 11_000_00).document.parts
+        negative = replace(part, vat_mongo=-50_000_00)
+        other = replace(part, tax_type=TaxType.NO_VAT, vat_mongo=51_000_00)
+        document = Document(parts=(negative, other))
+        sold = till.sell(22_000_00, document=document, vat_mongo=1_000_00, part_sellers=(till.seller,) * 2)
+        claim(person, sold)
+        assert claim(till.centre.add_person(), till.sell())["state"] == "provisional"
+        till.upload(till.links[1:])
+        person.await_state("final")
+        assert person.get("/balance")["available_mongo"] == 0
 
     def test_binds_no_claim_to_a_fork(self, till: SigningTill, person: Person) -> None:
         backup = till.copy()
