@@ -9,7 +9,8 @@
 | `lookups`  | an address that looks taxpayers up   | 5        | 300       | -                                        |
 | `activate` | an address that activates tills      | 1        | 60        | -                                        |
 
-A receipt costs one, so that a batch of n lines costs n; a void or a look-up costs one, too. 0 switches a limit off.
+A receipt costs one, so that a batch or an upload of n lines costs n; a void or a look-up costs one, too. 0 switches a
+limit off.
 
 The arithmetic. A turnstile sells twice a second and may retry thrice: 6 a second, a sixteenth of the limit. A till that
 was cut off for the three days that the law allows, at 2,000 sales a day, sends 6,000 at once. A loop that posts as fast

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from random import Random  # noqa: TID251 - seeded
 
@@ -13,10 +13,14 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from kernel.refusal import Unavailable
+from pos_gateway.accept_uploads import WAITING_MAX, Uploads
+from pos_gateway.directory import Directory
 from receipts import qr
 from receipts.chain import ChainKey, Head, Link
 from receipts.keys import Signer
 from receipts.receipt import Nature
+from receipts.signing_keys import SigningKeys
 from receipts.store import enrolling
 from runtime.database import Role
 from tests.answered import faults, refused
@@ -417,6 +421,19 @@ class TestInterrupted:
         till.sell_many(40)
         branch.sell_many(30, first_mongo=OTHER)
         return [till, branch, other]
+
+
+class TestUploads:
+    async def test_refuse_at_once_what_would_only_wait(self) -> None:
+        uploads = Uploads(None, Directory(None), clock=lambda: OPENED_AT, signing=SigningKeys({}, None))
+        with ExitStack() as stack:
+            for _ in range(WAITING_MAX):
+                uploads.require_room()
+                stack.enter_context(uploads.under_way())
+            with pytest.raises(Unavailable, match="pool_full"):
+                uploads.require_room()
+        uploads.require_room()
+        await uploads.close()
 
 
 @contextmanager
