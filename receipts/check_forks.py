@@ -10,10 +10,10 @@ from receipts import qr
 from receipts.document import decode_document
 from receipts.invariant import Checked, Invariant, Tally
 from receipts.keys import turnover_key
-from receipts.link_in_chain import Evidence
+from receipts.link_in_chain import Evidence, genuine
 from receipts.signed_rows import Fork
 from receipts.store import checking_links
-from receipts.verification import AskTheCentre, NotGenuine, Verified, verify_cose
+from receipts.verification import Verified
 
 FORK_BYTES = Invariant("fork_bytes", "Each fork is genuine, of an enrolled till, and stored as it was signed.")
 
@@ -22,23 +22,12 @@ def check_forks(connection: Connection, evidence: Evidence) -> Checked:
     """Answer what looking at each fork by itself came to. That it came second is for a query to say."""
     tally = Tally(FORK_BYTES)
     for fork, mode in checking_links.all_forks(connection):
-        verified = _verified(fork, evidence)
+        verified = genuine(fork.cose, evidence.keyring, received_at=fork.received_at)
         if verified is not None and mode == "till" and _is_as_signed(fork, verified, evidence):
             tally.held()
         else:
             tally.broke(fork.receipt_hash.hex())
     return tally.checked
-
-
-def _verified(fork: Fork, evidence: Evidence) -> Verified | None:
-    """What a revoked key signed counts where it was stored before the revocation."""
-    try:
-        return verify_cose(fork.cose, evidence.keyring)
-    except AskTheCentre as asked:
-        revoked_at = asked.verified.key.revoked_at
-        return asked.verified if revoked_at is not None and fork.received_at < revoked_at else None
-    except NotGenuine:
-        return None
 
 
 def _is_as_signed(fork: Fork, verified: Verified, evidence: Evidence) -> bool:

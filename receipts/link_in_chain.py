@@ -131,7 +131,7 @@ def read_link(
 ) -> LinkInChain:
     """Read a link at its place in its chain: verify the bytes, open the turnover, decode the document."""
     row = stored.row
-    verified = _verified(row, evidence.keyring)
+    verified = genuine(row.cose, evidence.keyring, received_at=row.received_at)
     document_hash = sha256(row.document)
     signed = verified is not None and document_hash[:8] == verified.payload.document
     return LinkInChain(
@@ -146,13 +146,15 @@ def read_link(
     )
 
 
-def _verified(row: StoredReceipt, keyring: Keyring) -> Verified | None:
-    """What a revoked key signed counts where it was stored before the revocation."""
+def genuine(cose: bytes, keyring: Keyring, *, received_at: datetime) -> Verified | None:
+    """Answer what stored bytes say, None where they are not genuine. What a revoked key signed counts where it was
+    stored before the revocation.
+    """
     try:
-        return verify_cose(row.cose, keyring)
+        return verify_cose(cose, keyring)
     except AskTheCentre as asked:
         revoked_at = asked.verified.key.revoked_at
-        return asked.verified if revoked_at is not None and row.received_at < revoked_at else None
+        return asked.verified if revoked_at is not None and received_at < revoked_at else None
     except NotGenuine:
         return None
 
