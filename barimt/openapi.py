@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from barimt.samples import ADDRESS, NDJSON, PYTHON, TAGS, body_text, sample
+from barimt.samples import ADDRESS, PYTHON, TAGS, body_text, sample
 from pos_gateway.openapi import issuing_paths, issuing_schemas
+from pos_gateway.wire import NDJSON
 from runtime.problem_docs import ALWAYS, BEARER, FAULT_SCHEMA, PROBLEM_SCHEMA, problem_responses
 
 Json = dict[str, Any]

@@ -5,9 +5,10 @@ import shlex
 from collections.abc import Iterator
 from typing import Any, Final
 
+from pos_gateway.wire import NDJSON
+
 Json = dict[str, Any]
 ADDRESS: Final = "http://127.0.0.1:8000"
-NDJSON: Final = "application/x-ndjson"
 _READ: Final = '$(python3 -c \'import json; print(json.load(open(".barimt/{file}.json"))["{name}"])\')'
 
 _KEY: Final = (

@@ -22,7 +22,6 @@ from receipts.store.reading import Client
 from runtime.http_errors import Problem, incident_problem, problem_of
 from runtime.messages import Language, language_of
 
-NDJSON = "application/x-ndjson"
 AT_ONCE = 32
 """Lines judged or answered before others get a turn: at some 40 µs a line nobody waits 2 ms for a batch."""
 _encode = msgspec.json.Encoder().encode
@@ -77,7 +76,7 @@ async def post_batch(request: Request) -> Response:
     gateway.limits.spend(client, len(lines))
     gateway.pool.require_room(len(lines))
     gateway.metrics.batch_read(perf_counter() - began)
-    return StreamingResponse(_in_order(gateway, await _begin(gateway, client, lines)), media_type=NDJSON)
+    return StreamingResponse(_in_order(gateway, await _begin(gateway, client, lines)), media_type=wire.NDJSON)
 
 
 async def _begin(gateway: Gateway, client: Client, lines: list[_Line]) -> list[_Begun]:

@@ -160,31 +160,26 @@ def _void() -> Json:
 
 
 def _batch() -> Json:
-    lines = {"type": "string", "description": "lines of JSON, each a `BatchLineIn`; 1 to 1,000 lines, at most 8 MiB"}
-    verdicts = {"type": "string", "description": "lines of JSON, each a `BatchVerdict`, in the order of the lines"}
-    content = {batch.NDJSON: {"schema": verdicts, "x-itemSchema": _ref("BatchVerdict")}}
-    codes = (*ALWAYS, *BEARER, *_BODY, "pool_full", "rate_limited")
-    return _described(batch.post_batch, "Issue up to a thousand receipts", "receipts") | {
-        "security": _TILL,
-        "requestBody": {
-            "required": True,
-            "content": {batch.NDJSON: {"schema": lines, "x-itemSchema": _ref("BatchLineIn")}},
-        },
-        "responses": {"200": {"description": "A verdict for each line.", "content": content}}
-        | problem_responses(codes, ("batch_lines", "header_repeated", "too_large", "unsupported_media_type")),
-    }
+    described = _described(batch.post_batch, "Issue up to a thousand receipts", "receipts")
+    return described | _line_by_line("BatchLineIn", "BatchVerdict")
 
 
 def _signed() -> Json:
-    lines = {"type": "string", "description": "lines of JSON, each a `SignedLineIn`; 1 to 1,000 lines, at most 8 MiB"}
-    verdicts = {"type": "string", "description": "lines of JSON, each a `SignedVerdict`, in the order of the lines"}
-    content = {signed.NDJSON: {"schema": verdicts, "x-itemSchema": _ref("SignedVerdict")}}
+    described = _described(signed.post_signed, "Take what a till signed itself", "receipts")
+    return described | _line_by_line("SignedLineIn", "SignedVerdict")
+
+
+def _line_by_line(line: str, verdict: str) -> Json:
+    """Describe a route that takes lines of JSON and answers a verdict for each, by the names of both schemas."""
+    lines = {"type": "string", "description": f"lines of JSON, each a `{line}`; 1 to 1,000 lines, at most 8 MiB"}
+    verdicts = {"type": "string", "description": f"lines of JSON, each a `{verdict}`, in the order of the lines"}
+    content = {wire.NDJSON: {"schema": verdicts, "x-itemSchema": _ref(verdict)}}
     codes = (*ALWAYS, *BEARER, *_BODY, "pool_full", "rate_limited")
-    return _described(signed.post_signed, "Take what a till signed itself", "receipts") | {
+    return {
         "security": _TILL,
         "requestBody": {
             "required": True,
-            "content": {signed.NDJSON: {"schema": lines, "x-itemSchema": _ref("SignedLineIn")}},
+            "content": {wire.NDJSON: {"schema": lines, "x-itemSchema": _ref(line)}},
         },
         "responses": {"200": {"description": "A verdict for each line.", "content": content}}
         | problem_responses(codes, ("batch_lines", "header_repeated", "too_large", "unsupported_media_type")),

@@ -32,7 +32,6 @@ from receipts.verification import AskTheCentre, NotGenuine, Verified, verify_cos
 from runtime.http_errors import Problem, incident_problem, problem_of
 from runtime.messages import Language, language_of
 
-NDJSON = "application/x-ndjson"
 PIECE_LINES_MAX = 256
 """Lines of one transaction: it holds the locks of its terminals for some 40 ms."""
 AT_ONCE = 16
@@ -88,7 +87,7 @@ async def post_signed(request: Request) -> Response:
         raise Malformed(Fault("batch_lines", "", f"1 to {wire.BATCH_LINES_MAX} lines"))
     gateway.limits.spend(client, len(lines))
     pieces = [lines[first : first + PIECE_LINES_MAX] for first in range(0, len(lines), PIECE_LINES_MAX)]
-    return StreamingResponse(_verdicts(gateway, client, pieces), media_type=NDJSON)
+    return StreamingResponse(_verdicts(gateway, client, pieces), media_type=wire.NDJSON)
 
 
 async def _verdicts(gateway: Gateway, client: Client, pieces: Sequence[Sequence[_Line]]) -> AsyncIterator[bytes]:

@@ -22,6 +22,7 @@ from receipts.ids import ReceiptId
 from receipts.receipt import Nature, TaxType
 from receipts.submission import LINES_MAX, PARTS_MAX, Payment, StatedPart, Submission
 
+NDJSON = "application/x-ndjson"
 RECEIPT_BYTES_MAX = 256 * 1024
 BATCH_BYTES_MAX = 8 * 1024 * 1024
 BATCH_LINES_MAX = 1000

@@ -267,11 +267,26 @@ class Rim:
     The exception's own words are not logged, because a driver puts the refused row into them: its type and the
     places in our code are. When the answer has begun, the connection is broken off, so that half an answer never
     looks whole.
+
+    Args:
+        app: what stands within.
+        new_incident: draws the number.
+        say: answers a request that met an incident.
+        end: answers a client that left before its answer began, where the server wants an answer all the same.
     """
 
-    def __init__(self, app: ASGIApp, new_incident: Callable[[], str] = lambda: "i" + secrets.token_hex(8)) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        new_incident: Callable[[], str] = lambda: "i" + secrets.token_hex(8),
+        *,
+        say: "Callable[[Request, str], Response] | None" = None,
+        end: Response | None = None,
+    ) -> None:
         self._app = app
         self._new_incident = new_incident
+        self._say = say or _say_incident
+        self._end = end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and answer for it when that fails."""
@@ -288,14 +303,18 @@ class Rim:
         try:
             await self._app(scope, receive, watch)
         except ClientDisconnect:
-            return  # nobody is left to be answered
+            if self._end is not None and not begun:
+                await self._end(scope, receive, send)
         except Exception as exception:  # noqa: BLE001 - this is the rim
             incident = self._new_incident()
             structlog.get_logger().error("incident", incident=incident, exc_info=exception)
             if begun:
                 raise AnswerBrokenOff(incident) from None
-            language = language_of(Request(scope).headers.get("accept-language"))
-            await _response(incident_problem(incident, language))(scope, receive, send)
+            await self._say(Request(scope), incident)(scope, receive, send)
+
+
+def _say_incident(request: Request, incident: str) -> Response:
+    return _response(incident_problem(incident, language_of(request.headers.get("accept-language"))))
 
 
 class AnswerBrokenOff(Exception):  # noqa: N818 - named by what happened

@@ -1,20 +1,18 @@
 """The till's service: PosAPI's words over HTTP, for POS software on this machine, in the shop, or in a browser."""
 
 import json
-import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, Final
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan
 from uvicorn import Config
 
 from kernel.refusal import Malformed, Refusal, Unavailable
@@ -28,7 +26,7 @@ from pos_gateway.till.receipt_call import (
     refusal_response,
 )
 from pos_gateway.till.watched_connections import watched_protocol
-from runtime.http_errors import AnswerBrokenOff
+from runtime.http_errors import Rim
 from runtime.messages import Language, text
 
 PORT: Final = 7080
@@ -67,7 +65,7 @@ def make_app(
                 CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST", "DELETE"], allow_headers=["*"],
                 allow_private_network=True,
             ),
-            Middleware(Rim),
+            Middleware(Rim, say=_say_incident, end=Response(status_code=400)),
         ],
     )  # fmt: skip
     app.router.redirect_slashes = False
@@ -92,38 +90,9 @@ def server_config(app: ASGIApp, *, host: str = "127.0.0.1", port: int = PORT) ->
     )  # fmt: skip
 
 
-class Rim:
-    """The outermost edge: whatever nobody foresaw is logged under a number and answered 400, because a receipt may have
-    been issued, and a 500 makes clients send the same again.
-    """
-
-    def __init__(self, app: ASGIApp, new_incident: Callable[[], str] = lambda: "i" + secrets.token_hex(8)) -> None:
-        self._app = app
-        self._new_incident = new_incident
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and answer for it when that fails."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        begun = False
-
-        async def watch(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watch)
-        except ClientDisconnect:
-            if not begun:  # nobody reads it, and the server asks for an end
-                await Response(status_code=400)(scope, receive, send)
-        except Exception as exception:  # noqa: BLE001 - this is the rim
-            incident = self._new_incident()
-            structlog.get_logger().error("incident", incident=incident, exc_info=exception)
-            if begun:
-                raise AnswerBrokenOff(incident) from None
-            await json_response(400, _said("internal", incident=incident))(scope, receive, send)
+def _say_incident(_request: Request, incident: str) -> Response:
+    """Answer 400: a receipt may have been issued, and a 500 makes clients send the same again."""
+    return json_response(400, _said("internal", incident=incident))
 
 
 async def _say_no(_request: Request, exception: Exception) -> Response:
