@@ -359,6 +359,21 @@ class TestRim:
             client.get("/v1/raise/bug")
         assert len({line["incident"] for line in logged}) == 2
 
+    async def test_ends_with_what_it_was_given_when_the_client_has_gone(self) -> None:
+        async def gone(*_: Any) -> None:
+            raise ClientDisconnect
+
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def receive() -> Message:
+            return {"type": "http.disconnect"}
+
+        await Rim(gone, end=Response(status_code=400))({"type": "http", "headers": []}, receive, send)
+        assert sent[0]["status"] == 400
+
     async def test_is_silent_when_the_client_has_gone(self) -> None:
         async def gone(*_: Any) -> None:
             raise ClientDisconnect
