@@ -49,7 +49,7 @@ def make_app(
     calls beside `/rest/receipt`, `origins` whose pages may call from a browser, "*" all.
     """
     call = ReceiptCall(installation, after or Alone(), bank_account_ids)
-    looking = _until_left(call, lifespan)
+    looking = _while_served(call, lifespan)
     own = [Route(path, call, include_in_schema=False) for path in (RECEIPT, f"{RECEIPT}/")]
     app = Starlette(
         routes=[*own, *routes],
@@ -72,14 +72,15 @@ def make_app(
     return app
 
 
-def _until_left(call: ReceiptCall, lifespan: Lifespan[Starlette] | None) -> Lifespan[Starlette]:
+def _while_served(call: ReceiptCall, lifespan: Lifespan[Starlette] | None) -> Lifespan[Starlette]:
     @asynccontextmanager
-    async def until_left(app: Starlette) -> AsyncIterator[Any]:
+    async def while_served(app: Starlette) -> AsyncIterator[Any]:
         async with lifespan(app) if lifespan else nullcontext() as state:
+            call.enter()
             yield state
             call.leave()
 
-    return until_left
+    return while_served
 
 
 def server_config(app: ASGIApp, *, host: str = "127.0.0.1", port: int = PORT) -> Config:

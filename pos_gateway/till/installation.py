@@ -208,15 +208,15 @@ class Installation:
         """Note that the client has the answer, so that it is not given again to an equal body after a crash."""
         self._writer.answer_was_read([issued.seq])
 
-    def owed(self) -> dict[bytes, tuple[Issued, int]]:
-        """Answer by body digest what was issued in the last two minutes and may not have been read, with how many
-        seconds ago: what is left after a crash.
+    def owed(self, *, most: int) -> dict[bytes, tuple[Issued, int]]:
+        """Answer by body digest the latest of what was issued in the last two minutes and may not have been read, with
+        how many seconds ago: what is left after a crash. Blocks; about 60 µs each.
         """
         now = seconds(self.clock())
         return self._near.read(
             lambda connection: {
                 digest: (repeat(self._reading_desk(connection), row), max(now - at, 0))
-                for digest, at, row in look_into_queue.owed(connection, self._sealer, since=now - OWED_S)
+                for digest, at, row in look_into_queue.owed(connection, self._sealer, since=now - OWED_S, most=most)
             }
         )
 

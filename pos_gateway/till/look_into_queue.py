@@ -14,9 +14,9 @@ from pos_gateway.till.store.connecting import snapshot
 from receipts.ids import ReceiptId
 
 
-def owed(connection: apsw.Connection, sealer: Sealer, *, since: int) -> Iterator[tuple[bytes, int, Row]]:
-    """Answer the digest, the second and the row of what was issued since and may not have been read."""
-    for (seq, digest, at), seal in reading.read_owed(connection, since=since):
+def owed(connection: apsw.Connection, sealer: Sealer, *, since: int, most: int) -> Iterator[tuple[bytes, int, Row]]:
+    """Answer the digest, the second and the row of the latest of what was issued since and may not have been read."""
+    for (seq, digest, at), seal in reading.read_owed(connection, since=since, most=most):
         row = reading.read_row_of_seq(connection, seq)
         if row is not None and sealer.holds(Purpose.OWED, seal, (seq, digest, at)):
             yield digest, at, row

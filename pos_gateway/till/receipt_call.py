@@ -23,7 +23,7 @@ from pos_gateway.posapi.privacy import original_without_personal_data
 from pos_gateway.posapi.refused import refused_body
 from pos_gateway.posapi.request import PosRequest, read_request, read_void
 from pos_gateway.till.installation import Installation
-from pos_gateway.till.lost_answers import Given, LostAnswers
+from pos_gateway.till.lost_answers import BODIES_MAX, Given, LostAnswers
 from pos_gateway.till.outcomes import Issued
 from pos_gateway.till.refusals import SeatUnknown
 from pos_gateway.till.sent_body import SentBody
@@ -183,6 +183,12 @@ class ReceiptCall:
         self._looks.add(look)
         loop.call_later(LOOK_S, look)
 
+    def enter(self) -> None:
+        """Look, before the service begins, which answers of the time before may not have been read: no customer waits
+        for that then.
+        """
+        self._lost_answers()
+
     def leave(self) -> None:
         """Note, before the service stops, which answers have arrived meanwhile: else the next customer with the same
         goods would be given one of them after the start.
@@ -194,7 +200,7 @@ class ReceiptCall:
         if self._answers is None:
             owed = {
                 digest: (Answered(issued, bool(issued.easy)), float(ago_s))
-                for digest, (issued, ago_s) in self._installation.owed().items()
+                for digest, (issued, ago_s) in self._installation.owed(most=BODIES_MAX).items()
             }
             self._answers = LostAnswers(time.monotonic, owed)
         return self._answers

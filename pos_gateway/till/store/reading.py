@@ -147,10 +147,12 @@ def read_keys(connection: apsw.Connection) -> Iterator[tuple[tuple[str, bytes, i
     return ((row[:-1], row[-1]) for row in rows)
 
 
-def read_owed(connection: apsw.Connection, *, since: int) -> list[tuple[tuple[int, bytes, int], Any]]:
-    """Answer which answers may not have been read (seq, digest, at), and the seals."""
-    rows = connection.execute("SELECT seq, digest, at, seal FROM owed WHERE at >= ? ORDER BY seq", (since,))
-    return [(row[:-1], row[-1]) for row in rows]
+def read_owed(connection: apsw.Connection, *, since: int, most: int = -1) -> list[tuple[tuple[int, bytes, int], Any]]:
+    """Answer which answers may not have been read (seq, digest, at), and the seals: the latest, oldest first."""
+    rows = connection.execute(
+        "SELECT seq, digest, at, seal FROM owed WHERE at >= ? ORDER BY seq DESC LIMIT ?", (since, most)
+    ).fetchall()
+    return [(row[:-1], row[-1]) for row in reversed(rows)]
 
 
 def read_remembered(connection: apsw.Connection, name: str) -> tuple[tuple[str, bytes, int], Any] | None:

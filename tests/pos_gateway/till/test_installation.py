@@ -110,6 +110,19 @@ class TestUpload:
         assert [line.counter for line in await everything(till, seat)] == [4, 5, 6]
 
 
+class TestOwed:
+    async def test_tells_the_latest_answers_of_two_minutes_that_may_not_have_been_read(
+        self, till: Installation, seat: Seat, hands: Hands
+    ) -> None:
+        digests = [bytes([number]) * 32 for number in range(4)]
+        await sell(till, seat, sale(), digest=digests[0])
+        hands.forward(seconds=121)
+        sold = [await sell(till, seat, sale(), digest=digest) for digest in digests[1:]]
+        assert list(till.owed(most=10)) == digests[1:]
+        assert list(till.owed(most=2)) == digests[2:]
+        assert [issued.id for issued, _ in till.owed(most=1).values()] == [sold[-1].id]
+
+
 class TestDay:
     async def test_adds_up_what_was_sold(self, till: Installation, seat: Seat, hands: Hands) -> None:
         first = await sell(till, seat, sale(1_000))
