@@ -15,13 +15,13 @@ CALLERS_MAX = 10_000
 
 
 class Callers:
-    """Answers callers. A till that posts many times a second is looked up once in a moment.
+    """Answers callers. The token of a till that posts many times a second is read once in a moment.
 
     Args:
         directory: knows the clients.
         tokens: reads the tokens.
         now: the real time.
-        moment_s: how long a caller is believed without a look-up. What stands behind is believed longer.
+        moment_s: how long a caller is believed without a look at its token. What stands behind is believed longer.
         elapsed_s: measures that time.
     """
 
@@ -43,22 +43,30 @@ class Callers:
         self._until_s = 0.0
 
     def known(self, authorization: str) -> Client | None:
-        """Answer whose `Authorization` that is, if that was asked a moment ago."""
+        """Answer whose `Authorization` that is, if that takes no look-up."""
         now = self._elapsed_s()
         if now >= self._until_s:
             self._recent.clear()
             self._until_s = now + self._moment_s
-        return self._recent.get(authorization)
+        known = self._recent.get(authorization)
+        return self._known_behind(authorization) if known is None else known
 
     async def caller(self, authorization: str | None) -> Client:
         """Answer whose `Authorization` that is. Raises `Unauthenticated` or `TokenExpired`."""
         known = self.known(authorization or "")
         if known is not None:
             return known
-        asked_at = self._elapsed_s()
         client = await self._directory.client(await self._tokens.read(token_of(authorization), self._now()))
         if client is None:
             raise Unauthenticated
-        if authorization is not None and asked_at < self._until_s and len(self._recent) < CALLERS_MAX:
+        return client
+
+    def _known_behind(self, authorization: str) -> Client | None:
+        try:
+            client_id = self._tokens.known(token_of(authorization), self._now())
+        except Unauthenticated:
+            return None
+        client = None if client_id is None else self._directory.known_client(client_id)
+        if client is not None and len(self._recent) < CALLERS_MAX:
             self._recent[authorization] = client
         return client

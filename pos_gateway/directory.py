@@ -4,10 +4,9 @@ A revocation, a new terminal or a changed VAT status takes effect within `REMEMB
 """
 
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
-from typing import Any, Generic, TypeVar
+from typing import Any
 from zlib import crc32
 
 from kernel.identity import format_terminal
@@ -18,39 +17,17 @@ from receipts.orders import TerminalUnknown
 from receipts.store import reading
 from receipts.store.reading import Client
 from receipts.submission import Merchant
+from runtime.remembered import Remembered
 
 REMEMBERED_S = 60.0
 REMEMBERED_MAX = 50_000
 """Clients or merchants remembered by one worker: 50,000 at some 500 bytes are 25 MB."""
-T = TypeVar("T")
 
 
 class WrongSeller(Refusal):
     """The client belongs to another seller than the one named."""
 
     code = "wrong_seller"
-
-
-class _Remembered(Generic[T]):
-    """Values by name, each for a minute, the first remembered forgotten first."""
-
-    def __init__(self, remembered_s: float, elapsed_s: Callable[[], float]) -> None:
-        self._remembered_s = remembered_s
-        self._elapsed_s = elapsed_s
-        self._values: OrderedDict[Hashable, tuple[T, float]] = OrderedDict()
-
-    def get(self, name: Hashable) -> T | None:
-        found = self._values.get(name)
-        return found[0] if found is not None and self._elapsed_s() < found[1] else None
-
-    def put(self, name: Hashable, value: T, asked_at: float) -> None:
-        self._values[name] = (value, asked_at + self._remembered_s)
-        self._values.move_to_end(name)
-        if len(self._values) > REMEMBERED_MAX:
-            self._values.popitem(last=False)
-
-    def forget(self, name: str) -> None:
-        self._values.pop(name, None)
 
 
 class Directory:
@@ -67,8 +44,22 @@ class Directory:
     ) -> None:
         self._database = database
         self._elapsed_s = elapsed_s
-        self._clients: _Remembered[Client] = _Remembered(remembered_s, elapsed_s)
-        self._merchants: _Remembered[Merchant] = _Remembered(remembered_s, elapsed_s)
+        self._clients = Remembered[str, Client](
+            lambda client_id, _: self._client_now(client_id),
+            remembered_s=remembered_s,
+            most=REMEMBERED_MAX,
+            elapsed_s=elapsed_s,
+        )
+        self._merchants = Remembered[tuple[str, date], Merchant](
+            lambda named, _: self._merchants_now([named[0]], named[1]),
+            remembered_s=remembered_s,
+            most=REMEMBERED_MAX,
+            elapsed_s=elapsed_s,
+        )
+
+    def known_client(self, client_id: str) -> Client | None:
+        """Answer a client, if it is remembered."""
+        return self._clients.get(client_id)
 
     async def client(self, client_id: str) -> Client | None:
         """Answer a client that is enrolled and not revoked."""
@@ -91,8 +82,9 @@ class Directory:
     async def merchants(self, tins: Collection[str], day: date) -> dict[str, Merchant]:
         """Answer the enrolled ones of these TINs as merchants, with their tax status on a business day."""
         known = self.known_merchants(tins, day)
-        if known is not None:
-            return known
+        return await self._merchants_now(tins, day) if known is None else known
+
+    async def _merchants_now(self, tins: Collection[str], day: date) -> dict[str, Merchant]:
         asked_at = self._elapsed_s()
         with reaching_database():
             sellers = await reading.find_sellers(self._database, tins=tins)

@@ -18,7 +18,7 @@ from receipts.orders import Issued, Outcome, SaleOrder
 from receipts.store.reading import Client
 from runtime.access_log import Observer
 from runtime.http_errors import MEDIA_TYPE, problem_of
-from runtime.lane import Answer, Refusal, Resume
+from runtime.lane import Answer, Refusal, Resume, TurnedAway
 from runtime.messages import Language, language_of
 
 _encode = msgspec.json.Encoder().encode
@@ -26,6 +26,9 @@ Send = Callable[[int, bytes], None]
 LongWay = Callable[[Resume | None], None]
 FULL = "pool_full"
 POOL_FULL = Unavailable(FULL)
+LONG_WAY_MAX = 256
+"""Requests on the long way at a time, because their till is not known yet, say: at some 500 µs each a tenth of a
+second. They have no place in the pool yet, so that its bound does not hold them."""
 LANGUAGES_MAX = 64
 """Spellings of `Accept-Language` whose meaning is remembered."""
 
@@ -38,13 +41,15 @@ class ReceiptLane:
 
     def __init__(self, gateway: Gateway, observers: Sequence[Observer]) -> None:
         self.observers = observers
+        self.turned_away = TurnedAway()
+        self.on_long_way = 0
         self._gateway = gateway
         self._refusals = {language: _full(language) for language in Language}
         self._languages: dict[bytes, Language] = {}
 
     def refusal(self, headers: Mapping[bytes, bytes]) -> Refusal | None:
-        """Answer with what is refused while the pool is full."""
-        if self._gateway.pool.has_room:
+        """Answer with what is refused while the pool is full, or the long way."""
+        if self._gateway.pool.has_room and self.on_long_way < LONG_WAY_MAX:
             return None
         asked = headers.get(b"accept-language", b"")
         language = self._languages.get(asked)

@@ -8,7 +8,7 @@ connection, states its length, compresses nothing and repeats no header. What th
 its scope, and the route goes on from there: so logs, metrics, problems and the rim are the same either way.
 
 When the lane is full, a request is refused before anything of it is read but its head: what is refused must cost far
-less than what is served, or an overload leaves no time for serving.
+less than what is served, or an overload leaves no time for serving. And some are refused at a time (`TurnedAway`).
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import itertools
 import re
 import secrets
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -33,6 +34,8 @@ STUCK_S: Final = 120.0
 unread: the largest batch, 8 MiB, takes as long at 560 kbit/s."""
 LOOK_S: Final = 15.0
 LENGTH_DIGITS_MAX: Final = 9
+REFUSED_AT_ONCE: Final = 32
+"""Refusals in a turn of the event loop: about a millisecond."""
 Answer = tuple[int, bytes]
 """Status and JSON."""
 Resume = Callable[[], Awaitable[Answer]]
@@ -48,12 +51,40 @@ class Refusal:
     content: bytes
 
 
+class TurnedAway:
+    """Refusals that wait for their turn. Belongs to one event loop.
+
+    The loop reads every connection that has something before it does anything else. Thousands that are refused at once
+    and ask again at once would keep it reading, and whoever waits for the database, seven times a transaction, would
+    wait for all of them each time. So few are refused in a turn of the loop, and who waits for that asks for nothing.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[_LaneCycle, Refusal]] = deque()
+
+    def add(self, cycle: "_LaneCycle", refusal: Refusal) -> None:
+        """Let a refusal wait."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._send_some)
+        self._waiting.append((cycle, refusal))
+
+    def _send_some(self) -> None:
+        for _ in range(min(REFUSED_AT_ONCE, len(self._waiting))):
+            cycle, refusal = self._waiting.popleft()
+            cycle.send(refusal.status, refusal.fields, refusal.content)
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._send_some)
+
+
 class Lane(Protocol):
     """What is served past the layers."""
 
     path: bytes
     body_bytes_max: int
     observers: Sequence[Observer]
+    turned_away: TurnedAway
+    on_long_way: int
+    """How many requests of the lane are on the long way now."""
 
     def refusal(self, headers: Mapping[bytes, bytes]) -> Refusal | None:
         """Answer with what a request of these headers is refused when nothing more can be taken at this moment."""
@@ -169,7 +200,7 @@ class LaneProtocol(HttpToolsProtocol):
         if refusal is None:
             lane.serve(head.fields, body, cycle.answer, cycle.long_way)
         else:
-            cycle.send(refusal.status, refusal.fields, refusal.content)
+            lane.turned_away.add(cycle, refusal)
 
     def _look(self) -> None:
         """Hang up on a client that does not send its request to the end, or does not read its answer; and, as the base
@@ -299,7 +330,19 @@ class _LaneCycle:
         self.response_complete = True
         if protocol.cycle is self:  # type: ignore[comparison-overlap]
             protocol.cycle = cycle
-        protocol._start_asgi_task(cycle, protocol.app)  # noqa: SLF001 - the base class's own
+        protocol._start_asgi_task(cycle, self._counted(protocol.app))  # noqa: SLF001 - the base class's own
+
+    def _counted(self, app: Any) -> Any:
+        lane = self._lane
+        lane.on_long_way += 1
+
+        async def counted(scope: Any, receive: Any, send: Any) -> None:
+            try:
+                await app(scope, receive, send)
+            finally:
+                lane.on_long_way -= 1
+
+        return counted
 
     def _scope(self, resume: Resume | None) -> Any:
         """Answer the scope that the base class would have made."""

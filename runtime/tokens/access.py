@@ -1,13 +1,12 @@
 """Access tokens of tills and cash registers: short JWTs (RFC 9068) that we issue and read ourselves.
 
-Reading one on the hot path is a SHA-256 and a look-up: a token once verified is remembered for a minute at most, and
-then its client is asked for again, so that a revocation takes effect within that minute.
+Reading one on the hot path is a SHA-256 and a look-up: a token once verified is remembered for a minute at most. Its
+client is asked for again before that is over, so that a revocation takes effect within that minute.
 """
 
 import hashlib
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
@@ -15,6 +14,7 @@ from typing import Final
 from joserfc import jwt
 from joserfc.jwt import ClaimsOption
 
+from runtime.remembered import Remembered
 from runtime.tokens.bearer import Unauthenticated, refusal_of
 from runtime.tokens.jose import OURS, Signed, TokenInvalid, ed25519_key
 
@@ -22,7 +22,7 @@ LIFETIME_S: Final = 3_600
 REMEMBERED_S: Final = 60.0
 """How long a token is believed without asking again, and so the longest time that a revocation takes."""
 REMEMBERED_MAX: Final = 50_000
-"""Tokens remembered by one worker: as many as clients, at some 450 bytes each 23 MB."""
+"""Tokens remembered by one worker: as many as clients, at some 550 bytes each 28 MB."""
 KIND: Final = "at+jwt"
 
 IsActive = Callable[[str], Awaitable[bool]]
@@ -55,9 +55,13 @@ class AccessTokens:
         self._is_active = is_active
         self._issuer = issuer
         self._random_bytes = random_bytes
-        self._remembered_s = remembered_s
         self._elapsed_s = elapsed_s
-        self._remembered: OrderedDict[bytes, tuple[str, datetime, float]] = OrderedDict()
+        self._remembered = Remembered[bytes, tuple[str, datetime]](
+            lambda digest, known: self._ask(digest, *known),
+            remembered_s=remembered_s,
+            most=REMEMBERED_MAX,
+            elapsed_s=elapsed_s,
+        )
 
     def issue(self, client_id: str, now: datetime) -> str:
         """Write a token for a client that has proved itself. Good for `LIFETIME_S` seconds."""
@@ -73,23 +77,31 @@ class AccessTokens:
         }
         return jwt.encode({"alg": "Ed25519", "typ": KIND}, claims, self._key, registry=OURS)
 
+    def known(self, token: str, now: datetime) -> str | None:
+        """Answer the client whose token this is, if it was verified less than a minute ago."""
+        found = self._remembered.get(_digest(token))
+        return found[0] if found is not None and now < found[1] else None
+
     async def read(self, token: str, now: datetime) -> str:
         """Answer the client whose token this is. Raises `Unauthenticated` or `TokenExpired`."""
-        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
-        known = self._remembered.get(digest)
-        if known is not None and now < known[1] and self._elapsed_s() < known[2]:
-            self._remembered.move_to_end(digest)
-            return known[0]
-        self._remembered.pop(digest, None)
+        known = self.known(token, now)
+        if known is not None:
+            return known
+        digest = _digest(token)
+        self._remembered.forget(digest)
         try:
             client_id, expires_at = self._verified(token, now)
         except TokenInvalid as invalid:
             raise refusal_of(invalid) from invalid
+        await self._ask(digest, client_id, expires_at)
+        return client_id
+
+    async def _ask(self, digest: bytes, client_id: str, expires_at: datetime) -> None:
         asked_at = self._elapsed_s()
         if not await self._is_active(client_id):
+            self._remembered.forget(digest)
             raise Unauthenticated
-        self._remember(digest, client_id, expires_at, asked_at + self._remembered_s)
-        return client_id
+        self._remembered.put(digest, (client_id, expires_at), asked_at)
 
     def _verified(self, token: str, now: datetime) -> tuple[str, datetime]:
         signed = Signed.parse(token)
@@ -98,8 +110,7 @@ class AccessTokens:
         signed.check(now, leeway_s=0, iss=named, aud=named, exp={"essential": True})
         return signed.name("client_id"), datetime.fromtimestamp(signed.claims["exp"], UTC)
 
-    def _remember(self, digest: bytes, client_id: str, expires_at: datetime, until_s: float) -> None:
-        self._remembered[digest] = (client_id, expires_at, until_s)
-        self._remembered.move_to_end(digest)
-        if len(self._remembered) > REMEMBERED_MAX:
-            self._remembered.popitem(last=False)
+
+def _digest(token: str) -> bytes:
+    """Answer by what a token is remembered: whoever reads the memory does not find the token in it."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()

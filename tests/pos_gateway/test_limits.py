@@ -12,11 +12,13 @@ import httpx2
 import pytest
 
 from kernel.refusal import Unavailable
-from pos_gateway import limits
+from pos_gateway import lane, limits
+from pos_gateway.callers import Callers
 from pos_gateway.directory import REMEMBERED_S, Directory
 from pos_gateway.limits import StatedBounds, subscriber_of
 from runtime.database import Database, Role
 from runtime.settings import Settings
+from runtime.tokens.access import AccessTokens
 from tests.serving import OPENED_AT, Centre, Till, created, refused, served, wait_for
 
 Serve = Callable[..., AbstractContextManager[Centre]]
@@ -159,6 +161,18 @@ class TestTokens:
         assert subscriber_of(address) == subscriber
 
 
+class TestTheLongWay:
+    def test_is_refused_to_more_than_it_holds(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+        with serve() as centre:
+            till = centre.enrol()
+            monkeypatch.setattr(lane, "LONG_WAY_MAX", 0)
+            answer = till.post(till.body())
+            refused(answer, 503, "pool_full")
+            assert int(answer.headers["retry-after"]) >= 1
+            monkeypatch.undo()
+            created(till.post(till.body()))
+
+
 class TestRevocation:
     def test_is_remembered_for_a_minute_where_nothing_else_is_stated(self, settings: Settings) -> None:
         assert (settings.remembered_s, StatedBounds().remembered_s) == (60, 60)
@@ -184,6 +198,20 @@ class TestRevocation:
             assert await directory.client(till.client_id) is not None
             now += 0.1
             assert await directory.client(till.client_id) is None
+
+    async def test_a_known_caller_takes_no_look_up(self, shared_centre: Centre) -> None:
+        till, now_s = shared_centre.enrol(), 1_000.0
+        async with await shared_centre.database.pool(Role.GATEWAY, min_size=1, max_size=1) as pool:
+            directory = Directory(pool, elapsed_s=lambda: now_s)
+            tokens = AccessTokens(b"k" * 32, directory.is_active, elapsed_s=lambda: now_s)
+            callers = Callers(directory, tokens, shared_centre.clock, elapsed_s=lambda: now_s)
+            named = f"Bearer {tokens.issue(till.client_id, shared_centre.clock())}"
+            assert callers.known(named) is None
+            assert callers.known("") is None
+            client = await callers.caller(named)
+            assert client.client_id == till.client_id
+            now_s += REMEMBERED_S / 2
+            assert callers.known(named) == client
 
     def test_a_closed_terminal_is_refused_at_once(self, serve: Serve) -> None:
         with serve() as centre:

@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request, Response
 
 from runtime import access_log, lane
 from runtime.access_log import Exchange
-from runtime.lane import LANE, Answer, LaneProtocol, Refusal, Resume, resume_of
+from runtime.lane import LANE, Answer, LaneProtocol, Refusal, Resume, TurnedAway, resume_of
 
 BODY = b'{"a": 1}'
 
@@ -28,6 +28,9 @@ class Echo:
 
     def __init__(self, observers: Sequence[access_log.Observer]) -> None:
         self.observers = observers
+        self.turned_away = TurnedAway()
+        self.on_long_way = 0
+        self.most_on_long_way = 0
         self.later: list[Callable[[int, bytes], None]] = []
 
     def refusal(self, headers: Mapping[bytes, bytes]) -> Refusal | None:
@@ -93,6 +96,7 @@ def served() -> Iterator[Served]:
     @app.post("/echo")
     async def long_way(request: Request) -> Response:
         resume = resume_of(request.scope)
+        echo.most_on_long_way = max(echo.most_on_long_way, echo.on_long_way)
         if resume is not None:
             status, content = await resume()
             return Response(content, status)
@@ -219,6 +223,42 @@ class TestFullLane:
             assert http.post("/echo", content=BODY).content == b"lane " + BODY
         assert (refused.status_code, refused.content, refused.headers["retry-after"]) == (503, b"full", "1")
         assert [exchange.status for exchange in served.seen] == [503, 201]
+
+    def test_refuses_some_in_a_turn_and_lets_others_have_theirs(self, served: Served) -> None:
+        served.echo.full = True
+        with contextlib.ExitStack() as lines:
+            several = [
+                lines.enter_context(socket.create_connection(("127.0.0.1", served.port), timeout=10))
+                for _ in range(5 * lane.REFUSED_AT_ONCE)
+            ]
+            for line in several:
+                line.sendall(head() + BODY)
+            assert [line.recv(65536).endswith(b"full") for line in several] == [True] * len(several)
+        turns = asyncio.run(turns_of_refusals(2 * lane.REFUSED_AT_ONCE + 1))
+        assert turns == [lane.REFUSED_AT_ONCE, 2 * lane.REFUSED_AT_ONCE, 2 * lane.REFUSED_AT_ONCE + 1]
+
+    def test_counts_who_is_on_the_long_way(self, served: Served) -> None:
+        assert served.post(b"pass on").content == b"long pass on"
+        assert served.post(b"go on").content == b"resumed"
+        assert served.echo.most_on_long_way == 1
+        assert served.echo.on_long_way == 0
+
+
+async def turns_of_refusals(refusals: int) -> list[int]:
+    """Answer how many refusals were sent after each turn of the event loop."""
+
+    class Cycle:
+        def send(self, status: int, fields: bytes, content: bytes) -> None:
+            sent.append((status, fields, content))
+
+    sent: list[object] = []
+    turned_away, turns = TurnedAway(), list[int]()
+    for _ in range(refusals):
+        turned_away.add(Cycle(), Refusal(503, b"", b""))  # type: ignore[arg-type]
+    while len(sent) < refusals:
+        await asyncio.sleep(0)
+        turns.append(len(sent))
+    return turns
 
 
 class TestClientsThatLeaveOrStay:

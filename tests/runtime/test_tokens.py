@@ -1,5 +1,6 @@
 """Access tokens, and what every signed token and public key has to stand."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -70,6 +71,22 @@ class TestAccessTokens:
         assert await tokens.read(token, NOW) == "till1"
         assert clients.asked == 2
 
+    async def test_asks_again_before_the_minute_is_over_and_nobody_waits(
+        self, tokens: AccessTokens, clients: Clients, watch: StopWatch
+    ) -> None:
+        token = tokens.issue("till1", NOW)
+        assert tokens.known(token, NOW) is None
+        await tokens.read(token, NOW)
+        for watch.seconds in (50.0, 100.0, 150.0):
+            assert tokens.known(token, NOW) == "till1"
+            await asyncio.sleep(0)
+        assert clients.asked == 4
+        clients.keys = {}
+        watch.seconds = 200.0
+        assert tokens.known(token, NOW) == "till1"
+        await asyncio.sleep(0)
+        assert tokens.known(token, NOW) is None
+
     async def test_a_revocation_takes_a_minute_at_most(
         self, tokens: AccessTokens, clients: Clients, watch: StopWatch
     ) -> None:
@@ -111,10 +128,9 @@ class TestAccessTokens:
         with pytest.raises(TokenExpired):
             await tokens.read(token, last + timedelta(seconds=1))
 
-    async def test_remembers_so_many_and_no_more(
-        self, tokens: AccessTokens, clients: Clients, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_remembers_so_many_and_no_more(self, clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(access, "REMEMBERED_MAX", 2)
+        tokens = AccessTokens(SECRET, clients.is_active)
         first, second, third = (tokens.issue("till1", NOW) for _ in range(3))
         for token in (first, second, first, third, first):
             await tokens.read(token, NOW)
