@@ -4,10 +4,10 @@
 
 First the most is measured: the better of 64 connections and 512 in a closed loop. Then three times of it arrive at
 random, over up to 6,000 connections: more than the pool has places, so that it fills. A receipt that is refused is
-posted again later with the same key, as a till does. Meanwhile, and for some seconds after, a probe posts 20 receipts a second over connections of
-its own. Every acknowledged receipt is then looked for in the database. Exit 1 when the rate under overload leaves a
-fifth around the most, an answer is neither 201 nor 503 with `Retry-After`, memory keeps growing in the second half, the
-probe waits longer than before 2 s after the end, or an acknowledged receipt is missing.
+posted again later with the same key, as a till does. Meanwhile, and for some seconds after, a probe posts 20 receipts a
+second over connections of its own. Every acknowledged receipt is then looked for in the database. Exit 1 when the rate
+under overload leaves a fifth around the most, an answer is neither 201 nor 503 with `Retry-After`, memory keeps growing
+in the second half, the probe waits longer than before 2 s after the end, or an acknowledged receipt is missing.
 """
 
 import argparse
