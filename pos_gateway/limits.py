@@ -108,6 +108,8 @@ class Limits:
         self._activations = quotas("activate", ACTIVATIONS_PER_SECOND)
         self._exchanges = asyncio.Semaphore(EXCHANGES_AT_ONCE)
         self._waiting = 0
+        self.listing = asyncio.Semaphore(1)
+        """Who lists a day, and takes turns meanwhile: one at a time, however many ask."""
 
     def spend(self, client: Client, receipts: int = 1) -> None:
         """Count what a client asks for. Raises `RateLimited`."""
