@@ -17,7 +17,7 @@ from pos_gateway.answers import receipt_answer
 from pos_gateway.bodies import read_body
 from pos_gateway.gateway import Gateway, Sold, gateway_of
 from pos_gateway.sequence_batches import CHUNK_RECEIPTS_MAX
-from receipts.orders import Outcome, SaleOrder
+from receipts.orders import Issued, Outcome, SaleOrder
 from receipts.store.reading import Client
 from runtime.http_errors import Problem, incident_problem, problem_of
 from runtime.messages import Language, language_of
@@ -90,19 +90,30 @@ async def _begin(gateway: Gateway, client: Client, lines: list[_Line]) -> list[_
         for at in range(first, end, AT_ONCE):
             began = perf_counter()
             group = lines[at : min(at + AT_ONCE, end)]
-            judged += [(line, await _judged(gateway, client, line)) for line in group]
+            for line in group:
+                verdict = _judged_now(gateway, client, line)
+                judged.append((line, await _judged(gateway, client, line) if verdict is None else verdict))
             gateway.metrics.lines_judged(perf_counter() - began, len(group))
             await asyncio.sleep(0)
         begun += [_entered(gateway, line, verdict) for line, verdict in judged]
     return begun
 
 
-async def _judged(gateway: Gateway, client: Client, line: _Line) -> Judged:
+def _judged_now(gateway: Gateway, client: Client, line: _Line) -> Judged | None:
+    """Judge a line, if that takes no look-up."""
     try:
         if len(line.content) > wire.RECEIPT_BYTES_MAX:
             return Malformed(Fault("too_large", "", f"at most {wire.RECEIPT_BYTES_MAX} bytes a line"))
         body = wire.read_batch_line(line.content)
         line.key = body.key
+        return gateway.judge_now(client, body.key, body.receipt)
+    except (Malformed, Refusal, Unavailable) as fault:
+        return fault
+
+
+async def _judged(gateway: Gateway, client: Client, line: _Line) -> Judged:
+    body = wire.read_batch_line(line.content)
+    try:
         return await gateway.judge(client, body.key, body.receipt)
     except (Malformed, Refusal, Unavailable) as fault:
         return fault
@@ -134,11 +145,23 @@ async def _in_order(gateway: Gateway, begun: list[_Begun]) -> AsyncIterator[byte
         for one in begun[at : at + AT_ONCE]:
             if one.outcome is not None and not one.outcome.done():
                 break
-            ready.append(await _verdict(gateway, one))
+            verdict = _verdict_now(one)
+            ready.append(await _verdict(gateway, one) if verdict is None else verdict)
         gateway.metrics.lines_answered(perf_counter() - began, len(ready))
         at += len(ready)
         yield b"".join(ready)
         await asyncio.sleep(0)
+
+
+def _verdict_now(begun: _Begun) -> bytes | None:
+    """Answer the verdict of a line that was issued for the first time; None for every other."""
+    line, judged, outcome = begun.line, begun.judged, begun.outcome
+    if outcome is None or outcome.cancelled() or outcome.exception() is not None:
+        return None
+    issued = outcome.result()
+    if isinstance(judged, SaleOrder) and isinstance(issued, Issued) and not issued.repeated:
+        return line.issued(Sold(issued, judged.priced.parts))
+    return None
 
 
 async def _verdict(gateway: Gateway, begun: _Begun) -> bytes:
