@@ -3,11 +3,11 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from time import perf_counter
 
 import msgspec
 import structlog
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -30,8 +30,7 @@ _encode = msgspec.json.Encoder().encode
 Judged = SaleOrder | Sold | Malformed | Refusal | Unavailable
 
 
-@dataclass(slots=True)
-class _Line:
+class _Line(Struct):
     """A line of a batch: its place from 1, its bytes, the language of its verdict, and its key once it is read."""
 
     at: int
@@ -51,8 +50,7 @@ class _Line:
         return bytes(head[:-1] + b',"problem":' + problem.json() + b"}\n")
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
+class _Begun(Struct, frozen=True):
     """A line, what was made of it, and the promise of its outcome where it went into the pool."""
 
     line: _Line

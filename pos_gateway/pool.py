@@ -7,9 +7,9 @@ The bound keeps the promise that nobody waits long: 4,096 receipts are about a s
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import perf_counter
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from kernel.refusal import Refusal, Unavailable
@@ -38,8 +38,7 @@ Terminal = tuple[int, int]
 """Seller and terminal."""
 
 
-@dataclass(slots=True, eq=False)
-class Waiting:
+class Waiting(Struct, eq=False):
     """An order, the promise of its outcome, since when it waits (`time.perf_counter`, for the metrics alone), and who
     asked with the same key while it was in flight.
     """
