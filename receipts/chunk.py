@@ -187,17 +187,15 @@ def _issue_void(chunk: Chunk, order: VoidOrder) -> tuple[StoredReceipt, Bundle]:
 
 
 def _chain(chunk: Chunk, order: Order) -> LockedChain:
-    terminal = f"{order.terminal:08d}"
     chain = chunk.chains.get((order.seller, order.terminal))
+    if chain is not None and chain.mode == "gateway" and not chain.closed and not chain.suspended:
+        return chain
+    terminal = f"{order.terminal:08d}"
     if chain is None:
         raise TerminalUnknown(terminal=terminal)
     if chain.mode != "gateway":
         raise WrongSigner(terminal=terminal)
-    if chain.closed:
-        raise TerminalClosed(terminal=terminal)
-    if chain.suspended:
-        raise TerminalSuspended(terminal=terminal)
-    return chain
+    raise (TerminalClosed if chain.closed else TerminalSuspended)(terminal=terminal)
 
 
 def _advance(chunk: Chunk, chain: LockedChain, draft: Draft, issued_at: datetime) -> Link:

@@ -24,13 +24,14 @@ async def issue_receipts(
     """
     chains = await issuing.lock_chains({(order.seller, order.terminal) for order in orders})
     month = received_month.year * 12 + received_month.number - 1
-    known = await issuing.find_keys({(o.seller, o.client_id, o.key) for o in orders}, month)
+    known = await issuing.find_keys([(o.seller, o.client_id, o.key) for o in orders], month)
     chunk = Chunk(clock(), chain_keys, chains)
-    await _load_bundles(issuing, chunk, [order for order in orders if (order.client_id, order.key) not in known])
+    new = [order for order in orders if (order.client_id, order.key) not in known] if known else orders
+    await _load_bundles(issuing, chunk, new)
     repeated = await _load_repeated(issuing, known.values())
     outcomes: list[Outcome] = []
     for order in orders:
-        before = known.get((order.client_id, order.key))
+        before = known.get((order.client_id, order.key)) if known else None
         try:
             if before is None:
                 outcomes.append(issue(chunk, order))
