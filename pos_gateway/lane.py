@@ -27,8 +27,8 @@ LongWay = Callable[[Resume | None], None]
 FULL = "pool_full"
 POOL_FULL = Unavailable(FULL)
 LONG_WAY_MAX = 256
-"""Requests on the long way at a time, because their till is not known yet, say: at some 500 µs each a tenth of a
-second. They have no place in the pool yet, so that its bound does not hold them."""
+"""Requests on the long way at a time to which another is added for a look-up, because its till is not known yet, say:
+at some 500 µs each a tenth of a second. They have no place in the pool yet, so that its bound does not hold them."""
 LANGUAGES_MAX = 64
 """Spellings of `Accept-Language` whose meaning is remembered."""
 
@@ -48,9 +48,10 @@ class ReceiptLane:
         self._languages: dict[bytes, Language] = {}
 
     def refusal(self, headers: Mapping[bytes, bytes]) -> Refusal | None:
-        """Answer with what is refused while the pool is full, or the long way."""
-        if self._gateway.pool.has_room and self.on_long_way < LONG_WAY_MAX:
-            return None
+        """Answer with what is refused while the pool is full."""
+        return None if self._gateway.pool.has_room else self._refused(headers)
+
+    def _refused(self, headers: Mapping[bytes, bytes]) -> Refusal:
         asked = headers.get(b"accept-language", b"")
         language = self._languages.get(asked)
         if language is None:
@@ -60,12 +61,26 @@ class ReceiptLane:
         self._gateway.metrics.problem(FULL, POOL_FULL)
         return self._refusals[language]
 
-    def serve(self, headers: Mapping[bytes, bytes], body: bytes, answer: Send, long_way: LongWay) -> None:
+    def serve(
+        self,
+        headers: Mapping[bytes, bytes],
+        body: bytes,
+        answer: Send,
+        long_way: LongWay,
+        refuse: Callable[[Refusal], None],
+    ) -> None:
         """Put a receipt into the pool and answer once it is durable."""
         gateway, began = self._gateway, perf_counter()
+
+        def look_up(resume: Resume | None) -> None:
+            if self.on_long_way < LONG_WAY_MAX:
+                long_way(resume)
+            else:
+                refuse(self._refused(headers))
+
         client = gateway.callers.known(headers.get(b"authorization", b"").decode("latin-1"))
         if client is None:
-            long_way(None)
+            look_up(None)
             return
         try:
             gateway.limits.spend(client)
@@ -73,7 +88,7 @@ class ReceiptLane:
             if key is None:
                 raise key_missing()  # noqa: TRY301 - what is refused here and below it goes the same way
             posted = _Posted(gateway, client, parse_key(key.decode("latin-1")), body, began, answer, long_way)
-            posted.enter()
+            posted.enter(look_up)
         except Exception as failure:  # noqa: BLE001 - it is raised again in the route, within the rim
             long_way(partial(_raise, failure))
 
@@ -99,11 +114,11 @@ class _Posted:
         self._read = perf_counter()
         self._client, self._key = client, key
 
-    def enter(self) -> None:
+    def enter(self, look_up: LongWay) -> None:
         gateway = self._gateway
         order = gateway.judge_now(self._client, self._key, self._receipt)
         if order is None:
-            self._long_way(partial(issue, gateway, self._client, self._key, self._receipt, self._began, self._read))
+            look_up(partial(issue, gateway, self._client, self._key, self._receipt, self._began, self._read))
             return
         self._judged = perf_counter()
         gateway.enter(order).add_done_callback(partial(self._settled, order))

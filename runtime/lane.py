@@ -95,9 +95,10 @@ class Lane(Protocol):
         body: bytes,
         answer: Callable[[int, bytes], None],
         long_way: Callable[[Resume | None], None],
+        refuse: Callable[[Refusal], None],
     ) -> None:
-        """Serve a plain request: call `answer` or `long_way`, once, now or later, and raise nothing. Names of `headers`
-        are in small letters.
+        """Serve a plain request: call `answer`, `long_way` or `refuse`, once, now or later, and raise nothing. Names of
+        `headers` are in small letters.
         """
 
 
@@ -198,9 +199,9 @@ class LaneProtocol(HttpToolsProtocol):
         self.cycle = cycle  # type: ignore[assignment]  # it is what the base class asks of a cycle
         refusal = lane.refusal(head.fields)
         if refusal is None:
-            lane.serve(head.fields, body, cycle.answer, cycle.long_way)
+            lane.serve(head.fields, body, cycle.answer, cycle.long_way, cycle.refuse)
         else:
-            lane.turned_away.add(cycle, refusal)
+            cycle.refuse(refusal)
 
     def _look(self) -> None:
         """Hang up on a client that does not send its request to the end, or does not read its answer; and, as the base
@@ -284,6 +285,10 @@ class _LaneCycle:
     def answer(self, status: int, content: bytes) -> None:
         """Send JSON."""
         self.send(status, _JSON, content)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Send a refusal when its turn comes."""
+        self._lane.turned_away.add(self, refusal)
 
     def send(self, status: int, fields: bytes, content: bytes) -> None:
         """Send an answer in one piece, and tell the observers. `fields` are header lines, each with its end."""

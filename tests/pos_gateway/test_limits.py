@@ -162,15 +162,17 @@ class TestTokens:
 
 
 class TestTheLongWay:
-    def test_is_refused_to_more_than_it_holds(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_refused_to_more_strangers_than_it_holds(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
         with serve() as centre:
-            till = centre.enrol()
+            known, stranger = centre.enrol(), centre.enrol()
+            created(known.post(known.body()))
             monkeypatch.setattr(lane, "LONG_WAY_MAX", 0)
-            answer = till.post(till.body())
+            answer = stranger.post(stranger.body())
             refused(answer, 503, "pool_full")
             assert int(answer.headers["retry-after"]) >= 1
+            created(known.post(known.body()))
             monkeypatch.undo()
-            created(till.post(till.body()))
+            created(stranger.post(stranger.body()))
 
 
 class TestRevocation:

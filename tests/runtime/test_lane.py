@@ -42,6 +42,7 @@ class Echo:
         body: bytes,
         answer: Callable[[int, bytes], None],
         long_way: Callable[[Resume | None], None],
+        refuse: Callable[[Refusal], None],
     ) -> None:
         if body == b"pass on":
             long_way(None)
@@ -49,6 +50,8 @@ class Echo:
             long_way(_go_on)
         elif body == b"later":
             asyncio.get_running_loop().call_later(0.2, answer, 201, b"later")
+        elif body == b"refuse":
+            refuse(Refusal(503, b"", b"refused"))
         elif body == b"never":
             self.later.append(answer)
         else:
@@ -236,6 +239,9 @@ class TestFullLane:
             assert [line.recv(65536).endswith(b"full") for line in several] == [True] * len(several)
         turns = asyncio.run(turns_of_refusals(2 * lane.REFUSED_AT_ONCE + 1))
         assert turns == [lane.REFUSED_AT_ONCE, 2 * lane.REFUSED_AT_ONCE, 2 * lane.REFUSED_AT_ONCE + 1]
+
+    def test_may_refuse_what_was_read(self, served: Served) -> None:
+        assert served.exchange(head(length=6) + b"refuse", until=b"refused").startswith(b"HTTP/1.1 503 ")
 
     def test_counts_who_is_on_the_long_way(self, served: Served) -> None:
         assert served.post(b"pass on").content == b"long pass on"
