@@ -22,7 +22,7 @@ from pos_gateway.till.ask_centre import AskCentre, CentreFailure, open_http, par
 from pos_gateway.till.centre_file import CentreFile
 from pos_gateway.till.day_sheet import day_sheet, parse_day
 from pos_gateway.till.installation import Installation, open_installation
-from pos_gateway.till.overview import failure_words, notices_json, overview_json
+from pos_gateway.till.overview import failure_words, notices_json, overview_json, said
 from pos_gateway.till.page_routes import TOKEN_HEADER, parse_root
 from pos_gateway.till.serve_till import Running, is_loopback, serving_till
 from pos_gateway.till.till_dir import DEFAULT_DIR, TillDir
@@ -38,6 +38,7 @@ UPLOAD_S = 3_600.0
 NOTICES_SHOWN = 5
 ASKED_S = 2.0
 """How long a command waits for the service beside it."""
+ACTIVATION_CODES = ("activation_code_unknown", "public_key_taken", "root_key_away")
 T = TypeVar("T")
 till_app = typer.Typer(invoke_without_command=True, help="PosAPI 3.0 on this machine, offline too.")
 TillDirOption = Annotated[
@@ -45,6 +46,10 @@ TillDirOption = Annotated[
     typer.Option("--data-dir", envvar=TILL_DIR, help="The till's data directory (.barimt/till)."),
 ]
 ClockFileOption = Annotated[Path | None, typer.Option(help="Moves business time; for development.", hidden=True)]
+
+
+class NoTill(Unusable):
+    """There is no till in the data directory that was named."""
 
 
 class CentreNotMet(Unusable):
@@ -253,14 +258,20 @@ def _with_centre(
             centre = AskCentre(http, installation.dir.client_key, real_clock=real_now)
             return await work(_Asked(installation, centre, clock))
 
-    with _beside(context, data_dir, clock_file) as (installation, clock):
+    with _beside(context, data_dir, clock_file, make=True) as (installation, clock):
         try:
             done = asyncio.run(ask(installation, clock))
         except CentreFailure as failure:
-            words = failure_words(failure.code, failure.detail)
-            raise CentreNotMet("\n".join([*words.values(), failure.detail])) from failure
+            raise CentreNotMet(_words_of(failure)) from failure
         _ask_service(installation.dir, "/web/reload", post=True)
         return done
+
+
+def _words_of(failure: CentreFailure) -> str:
+    """Say in both languages why the centre did not do as asked: what it refuses a code for has words of ours."""
+    if failure.code in ACTIVATION_CODES:
+        return "\n".join(said(failure.code).values())
+    return "\n".join([*failure_words(failure.code, failure.detail).values(), failure.detail])
 
 
 async def _upload(asked: _Asked, *, shown: bool) -> int:
@@ -277,11 +288,16 @@ async def _upload(asked: _Asked, *, shown: bool) -> int:
 
 @contextmanager
 def _beside(
-    context: typer.Context, data_dir: Path | None, clock_file: Path | None
+    context: typer.Context, data_dir: Path | None, clock_file: Path | None, *, make: bool = False
 ) -> Iterator[tuple[Installation, Clock]]:
-    """Open the installation for a look, or for what may be done beside a running service."""
+    """Open the installation for a look, or for what may be done beside a running service. Raises `NoTill` where none
+    is, unless one is to be made.
+    """
     clock = business_clock(clock_file)
-    with open_installation(data_dir or context.obj or DEFAULT_DIR, clock, verify=False) as installation:
+    root = data_dir or context.obj or DEFAULT_DIR
+    if not make and not TillDir(root).queue.exists():
+        raise NoTill(f"There is no till in {root}. Activate one: barimt till activate CODE --centre URL --data-dir DIR")
+    with open_installation(root, clock, verify=False) as installation:
         yield installation, clock
 
 

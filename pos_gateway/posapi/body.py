@@ -102,7 +102,7 @@ class Fields:
                 return number
             self.faults.append(Fault("out_of_range", self.at(name), f"0–{_LARGEST}"))
         else:
-            self.faults.append(Fault("wrong_type", self.at(name), "1120.00"))
+            self.faults.append(Fault("wrong_type", self.at(name), "0.00"))
         return None
 
     def amount(self, name: str, *, required: bool = False) -> int | None:

@@ -83,7 +83,7 @@ def _report_month(fields: Fields, day: date) -> str | None:
     text = fields.text("reportMonth")
     found = _REPORT_MONTH.fullmatch(text) if text else None
     if text and found is None:
-        fields.faults.append(Fault("month_form", fields.at("reportMonth"), "YYYY-MM-DD"))
+        fields.faults.append(Fault("date_form", fields.at("reportMonth"), "YYYY-MM-DD"))
     month = f"{found[1]}-{found[2]}" if found else None
     return None if month == str(Month(day.year, day.month)) else month
 

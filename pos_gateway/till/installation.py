@@ -179,7 +179,7 @@ class Installation:
         """Issue a judged sale, invoice, payment or correction, and answer it when it is durable. `invoice` says whether
         its type is an invoice's: a correction must be of its root's type.
         """
-        told = kept_of(body, self._sealer, seat.chain, invoice, submission)
+        told = kept_of(body, self._sealer, seat.seller, invoice, submission)  # the terminal may have been replaced
         sale = Sale(seat.chain, submission, priced, invoice, told)
         return await self._issue(lambda desk: issue_sale(desk, sale), seat)
 

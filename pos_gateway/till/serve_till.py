@@ -26,6 +26,8 @@ from runtime.private_files import write_private
 from runtime.unusable import Unusable
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+LISTENS_S: Final = 1.0
+"""How long another service of the same directory may take to accept a connection."""
 
 
 @dataclass(slots=True)
@@ -68,11 +70,12 @@ async def serving_till(
                 )
             )
             address = _address(host, bound.getsockname()[1])
-            Running(address, service.form_token, os.getpid()).write(root)
+            running = Running(address, service.form_token, os.getpid())
+            running.write(root)
             try:
                 yield ServedTill(address, service, _Server(server_config(app, host=host, port=port)), bound)
             finally:
-                Running.forget(root)
+                running.forget(root)
 
 
 class _Server(uvicorn.Server):
@@ -87,14 +90,19 @@ class _Server(uvicorn.Server):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Where the service of a data directory listens, for commands beside it: `service.json`, 0600."""
+    """Where the service of a data directory listens, for commands beside it: `service.json`, 0600. Of several services
+    the first is named as long as it is there.
+    """
 
     address: str
     form_token: str
     pid: int
 
     def write(self, root: Path) -> None:
-        """Write it down."""
+        """Write it down, unless the service that is written down answers its port."""
+        before = Running.of(root)
+        if before is not None and before.pid != self.pid and before.is_listening():
+            return
         content = {"address": self.address, "form_token": self.form_token, "pid": self.pid}
         write_private(root / "service.json", json.dumps(content).encode(), replace=True)
 
@@ -107,10 +115,19 @@ class Running:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    @staticmethod
-    def forget(root: Path) -> None:
-        """Take it back."""
-        (root / "service.json").unlink(missing_ok=True)
+    def is_listening(self) -> bool:
+        """Whether anybody listens at the address."""
+        address = urlsplit(self.address)
+        try:
+            with socket.create_connection((address.hostname or "", address.port or 0), timeout=LISTENS_S):
+                return True
+        except OSError:
+            return False
+
+    def forget(self, root: Path) -> None:
+        """Take it back, if it is what is written down."""
+        if Running.of(root) == self:
+            (root / "service.json").unlink(missing_ok=True)
 
 
 def is_loopback(host: str) -> bool:

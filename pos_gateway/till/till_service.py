@@ -137,7 +137,10 @@ def look_over(
     now = clock()
     hours = uploader.late_issue_hours if uploader else rules_on(business_date(now)).late_issue_hours
     views = []
+    places: dict[int, int] = {}
     for seat in installation.seats:
+        places.setdefault(seat.seller, len(places))
+    for seat in sorted(installation.seats, key=lambda seat: places[seat.seller]):  # a new terminal in its old place
         backlog = installation.backlog(seat)
         if seat.closed_at is None or backlog.count:
             link: Link = uploader.link_of(seat) if uploader else kept_link(installation, seat, now)

@@ -11,8 +11,9 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from barimt.till import CentreNotMet, till_app
+from barimt.till import CentreNotMet, NoTill, _words_of, till_app
 from kernel.refusal import Malformed
+from pos_gateway.till.ask_centre import CentreRefused
 from pos_gateway.till.installation import Installation, open_installation
 from pos_gateway.till.seat import Seat
 from pos_gateway.till.till_service import CentreUnset
@@ -47,9 +48,17 @@ def run(folder: Path, *arguments: str, clock: Path | None = None) -> Result:
 
 class TestStatus:
     def test_of_a_till_that_is_not_activated_says_how(self, folder: Path) -> None:
-        shown = run(folder, "status")
+        with open_installation(folder, Hands().clock):
+            shown = run(folder, "status")
         assert shown.exit_code == 0
         assert "barimt till activate CODE" in shown.output
+
+    @pytest.mark.parametrize("command", ["status", "day", "clock", "check"])
+    def test_of_no_till_is_refused_and_makes_none(self, folder: Path, command: str) -> None:
+        refused = run(folder, command).exception
+        assert isinstance(refused, NoTill)
+        assert "barimt till activate CODE" in str(refused)
+        assert not folder.exists()
 
     def test_shows_state_waiting_and_deadline(
         self, folder: Path, seat: tuple[Installation, Seat], clock_file: Path
@@ -62,7 +71,8 @@ class TestStatus:
         assert (found["running"], found["waiting"]["receipts"], found["notices"]) == (False, 2, [])
 
     def test_finds_the_directory_that_stands_before_the_command(self, folder: Path) -> None:
-        run(folder, "status")
+        with open_installation(folder, Hands().clock):
+            pass
         shown = CliRunner().invoke(till_app, ["--data-dir", str(folder), "status", "--json"])
         assert json.loads(shown.output)["sellers"] == []
 
@@ -79,7 +89,7 @@ class TestDay:
         (seller,) = json.loads(run(folder, "day", "--json", "--date", "2026-11-26", clock=clock_file).output)["sellers"]
         assert seller["receipts"] == 0
 
-    def test_of_no_day_is_refused(self, folder: Path) -> None:
+    def test_of_no_day_is_refused(self, folder: Path, seat: tuple[Installation, Seat]) -> None:
         assert isinstance(run(folder, "day", "--date", "monday").exception, Malformed)
 
 
@@ -111,6 +121,11 @@ class TestActivate:
         assert isinstance(failed, CentreNotMet)
         assert "Төвтэй холбогдож чадсангүй" in str(failed)
         assert "cannot be reached" in str(failed)
+
+    def test_says_of_a_code_that_is_not_good_in_words_of_ours(self) -> None:
+        words = _words_of(CentreRefused(403, "activation_code_unknown", "үл мэдэгдэх")).splitlines()
+        assert [line[:14] for line in words] == ["Идэвхжүүлэх ко", "This activatio"]
+        assert "үл мэдэгдэх" in _words_of(CentreRefused(403, "something_else", "үл мэдэгдэх"))
 
     def test_of_a_root_that_is_none_is_refused(self, folder: Path) -> None:
         failed = run(folder, "activate", CODE, "--centre", "http://127.0.0.1:1", "--root", "abc").exception

@@ -163,13 +163,24 @@ class TestClaims:
 
 
 class TestReplacement:
+    async def test_takes_the_old_place_in_what_is_shown(self, shop: Shop, centre: Centre) -> None:
+        first, second = [await shop.activate(enrol_seller(centre)) for _ in range(2)]
+        code = code_for(centre, first.tin)
+        await replace_till(shop.till, shop.ask, code=code, clock=centre.clock, upload=shop.upload)
+        shown = look_over(shop.till, None, CentreFile.of(shop.till.dir), centre.clock, "3.0").open
+        assert [view.seat.tin for view in shown] == [first.tin, second.tin]
+        assert shown[0].seat.terminal != first.terminal
+
     async def test_ends_the_old_chain_and_begins_a_new_one(self, shop: Shop, centre: Centre) -> None:
         tin = enrol_seller(centre)
         old = await shop.activate(tin)
-        await shop.sell()
+        sold = await sell(shop.till, old, sale(tin=tin), key="one")
         code = code_for(centre, tin)
         done, waiting = await replace_till(shop.till, shop.ask, code=code, clock=centre.clock, upload=shop.upload)
         assert (done.replaced and done.replaced.chain, waiting) == (old.chain, 0)
+        (new,) = [seat for seat in shop.till.seats if seat.closed_at is None]
+        again = await sell(shop.till, new, sale(tin=tin), key="one")
+        assert (again.id, again.repeated) == (sold.id, True)
         with pytest.raises(TerminalClosed):
             await sell(shop.till, old, sale(tin=tin))
         await shop.sell()
