@@ -294,7 +294,7 @@ def _beside(
     is, unless one is to be made.
     """
     clock = business_clock(clock_file)
-    root = data_dir or context.obj or DEFAULT_DIR
+    root: Path = (data_dir or context.obj or DEFAULT_DIR).expanduser()
     if not make and not TillDir(root).queue.exists():
         raise NoTill(f"There is no till in {root}. Activate one: barimt till activate CODE --centre URL --data-dir DIR")
     with open_installation(root, clock, verify=False) as installation:
