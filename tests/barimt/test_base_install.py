@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from barimt.cli import PARTS, load
+from pos_gateway.till.installation import open_installation
 from receipts.qr_image import qr_png
+from runtime.clock import business_clock
 from tests.serving import Centre
 
 ROOT = Path(__file__).parents[2]
@@ -111,6 +113,8 @@ class TestTill:
     hidden = modules_of("server", "analytics", "demo") - modules_of("till")
 
     def test_says_how_it_stands(self, tmp_path: Path) -> None:
+        with open_installation(tmp_path, business_clock(None)):
+            pass
         code, out, said, imported = run("till", "status", "--json", "--data-dir", str(tmp_path), hidden=self.hidden)
         assert (code, said) == (0, "")
         assert json.loads(out)["running"] is False
