@@ -107,7 +107,7 @@ def activate(
         await _upload(asked, shown=False)
         return done
 
-    for activation in _with_centre(context, data_dir, centre, clock_file, work):
+    for activation in _with_centre(context, data_dir, centre, clock_file, work, make=True):
         show_activation(activation, waiting=0, as_json=as_json)
 
 
@@ -247,8 +247,10 @@ def _with_centre(
     url: str | None,
     clock_file: Path | None,
     work: Callable[[_Asked], Awaitable[T]],
+    *,
+    make: bool = False,
 ) -> T:
-    """Do what asks the centre, and tell the service that runs beside. Raises `CentreNotMet`."""
+    """Do what asks the centre, and tell the service that runs beside. Raises `CentreNotMet`, or `NoTill`."""
 
     async def ask(installation: Installation, clock: Clock) -> T:
         known = CentreFile.of(installation.dir).url
@@ -258,7 +260,7 @@ def _with_centre(
             centre = AskCentre(http, installation.dir.client_key, real_clock=real_now)
             return await work(_Asked(installation, centre, clock))
 
-    with _beside(context, data_dir, clock_file, make=True) as (installation, clock):
+    with _beside(context, data_dir, clock_file, make=make) as (installation, clock):
         try:
             done = asyncio.run(ask(installation, clock))
         except CentreFailure as failure:

@@ -92,27 +92,28 @@ async def _begin(gateway: Gateway, client: Client, lines: list[_Line]) -> list[_
             group = lines[at : min(at + AT_ONCE, end)]
             for line in group:
                 verdict = _judged_now(gateway, client, line)
-                judged.append((line, await _judged(gateway, client, line) if verdict is None else verdict))
+                if isinstance(verdict, wire.BatchLineIn):
+                    verdict = await _looked_up(gateway, client, verdict)
+                judged.append((line, verdict))
             gateway.metrics.lines_judged(perf_counter() - began, len(group))
             await asyncio.sleep(0)
         begun += [_entered(gateway, line, verdict) for line, verdict in judged]
     return begun
 
 
-def _judged_now(gateway: Gateway, client: Client, line: _Line) -> Judged | None:
-    """Judge a line, if that takes no look-up."""
+def _judged_now(gateway: Gateway, client: Client, line: _Line) -> Judged | wire.BatchLineIn:
+    """Judge a line; answer what it says where that takes a look-up."""
     try:
         if len(line.content) > wire.RECEIPT_BYTES_MAX:
             return Malformed(Fault("too_large", "", f"at most {wire.RECEIPT_BYTES_MAX} bytes a line"))
         body = wire.read_batch_line(line.content)
         line.key = body.key
-        return gateway.judge_now(client, body.key, body.receipt)
+        return gateway.judge_now(client, body.key, body.receipt) or body
     except (Malformed, Refusal, Unavailable) as fault:
         return fault
 
 
-async def _judged(gateway: Gateway, client: Client, line: _Line) -> Judged:
-    body = wire.read_batch_line(line.content)
+async def _looked_up(gateway: Gateway, client: Client, body: wire.BatchLineIn) -> Judged:
     try:
         return await gateway.judge(client, body.key, body.receipt)
     except (Malformed, Refusal, Unavailable) as fault:

@@ -69,11 +69,13 @@ class TurnedAway:
         self._waiting.append((cycle, refusal))
 
     def _send_some(self) -> None:
-        for _ in range(min(REFUSED_AT_ONCE, len(self._waiting))):
-            cycle, refusal = self._waiting.popleft()
-            cycle.send(refusal.status, refusal.fields, refusal.content)
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._send_some)
+        try:
+            for _ in range(min(REFUSED_AT_ONCE, len(self._waiting))):
+                cycle, refusal = self._waiting.popleft()
+                cycle.send(refusal.status, refusal.fields, refusal.content)
+        finally:  # whatever becomes of one, the others are not forgotten
+            if self._waiting:
+                asyncio.get_running_loop().call_soon(self._send_some)
 
 
 class Lane(Protocol):

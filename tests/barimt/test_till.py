@@ -53,9 +53,9 @@ class TestStatus:
         assert shown.exit_code == 0
         assert "barimt till activate CODE" in shown.output
 
-    @pytest.mark.parametrize("command", ["status", "day", "clock", "check"])
-    def test_of_no_till_is_refused_and_makes_none(self, folder: Path, command: str) -> None:
-        refused = run(folder, command).exception
+    @pytest.mark.parametrize("command", [["status"], ["day"], ["clock"], ["check"], ["replace", CODE]])
+    def test_of_no_till_is_refused_and_makes_none(self, folder: Path, command: list[str]) -> None:
+        refused = run(folder, *command).exception
         assert isinstance(refused, NoTill)
         assert "barimt till activate CODE" in str(refused)
         assert not folder.exists()

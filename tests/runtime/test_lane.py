@@ -240,6 +240,23 @@ class TestFullLane:
         turns = asyncio.run(turns_of_refusals(2 * lane.REFUSED_AT_ONCE + 1))
         assert turns == [lane.REFUSED_AT_ONCE, 2 * lane.REFUSED_AT_ONCE, 2 * lane.REFUSED_AT_ONCE + 1]
 
+    async def test_sends_the_others_whatever_becomes_of_one(self) -> None:
+        class Broken:
+            def send(self, *_: object) -> None:
+                raise ValueError
+
+        class Whole:
+            def send(self, *_: object) -> None:
+                sent.append(True)
+
+        sent, noted, turned_away = list[bool](), list[object](), TurnedAway()
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: noted.append(context["exception"]))
+        for cycle in (Broken(), Whole()):
+            turned_away.add(cycle, Refusal(503, b"", b""))  # type: ignore[arg-type]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert (sent, [type(one) for one in noted]) == ([True], [ValueError])
+
     def test_may_refuse_what_was_read(self, served: Served) -> None:
         assert served.exchange(head(length=6) + b"refuse", until=b"refused").startswith(b"HTTP/1.1 503 ")
 
