@@ -99,9 +99,11 @@ class Running:
     pid: int
 
     def write(self, root: Path) -> None:
-        """Write it down, unless the service that is written down answers its port."""
+        """Write it down, unless another service that is written down answers its own port. Where that is ours, it died
+        and we listen in its place.
+        """
         before = Running.of(root)
-        if before is not None and before.pid != self.pid and before.is_listening():
+        if before is not None and before.address != self.address and before.is_listening():
             return
         content = {"address": self.address, "form_token": self.form_token, "pid": self.pid}
         write_private(root / "service.json", json.dumps(content).encode(), replace=True)

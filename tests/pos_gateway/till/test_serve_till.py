@@ -26,6 +26,9 @@ class TestRunning:
         assert Running.of(tmp_path) == first
         second.forget(tmp_path)
         assert Running.of(tmp_path) == first
+        restarted = Running(first.address, "c", os.getpid())
+        restarted.write(tmp_path)
+        assert Running.of(tmp_path) == restarted
         listening.close()
         await listening.wait_closed()
         second.write(tmp_path)
