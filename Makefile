@@ -14,7 +14,7 @@ help:
 	@echo "make check   set up, then lint, type-check and check the architecture"
 	@echo "make serve   set up, then start the system on http://127.0.0.1:8000"
 
-.venv/ready: requirements.lock pyproject.toml bootstrap.sh
+.venv/ready: requirements.lock pyproject.toml bootstrap.sh $(wildcard */*.pyx */*.pxd)
 	@sh bootstrap.sh
 
 demo: .venv/ready
@@ -48,4 +48,4 @@ lock:
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o requirements.lock
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build *.egg-info */_speedups*.c */_speedups*.so

@@ -35,7 +35,11 @@ fi
 # --no-deps: the lock names every package, and a resolver would look at releases newer than the lock.
 say "installing the locked dependencies into .venv (about 120 packages on first use)"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+# What was compiled before may be of another state; where there is no compiler, nothing is compiled, and pip says nothing.
+rm -f ./*/_speedups*.c ./*/_speedups*.so
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+.venv/bin/python -c 'import sys; from pos_gateway.speedups import compiled; sys.exit(compiled is None)' ||
+  say "nothing could be compiled: everything works, receipts are issued more slowly. Remedy: sudo apt-get install gcc python3-dev, then: make clean"
 
 if ! .venv/bin/python -c 'import pyzbar.pyzbar' 2>/dev/null; then
   if can_apt; then apt_install libzbar0

@@ -58,11 +58,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+KEPT = ("BARIMT_SPEEDUPS",)
+"""What of the environment is passed on: what is compiled can be measured against what is not."""
+
+
 @contextlib.contextmanager
 def centre_served(data_dir: Path, port: int, *, workers: int = 1) -> Iterator[Server]:
     """Run `barimt serve` with its own PostgreSQL over a data directory, as it ships but for what one till may post and
     for the line about each request."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("BARIMT_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BARIMT_") or name in KEPT}
     given = (
         {"BARIMT_DATA_DIR": str(data_dir), "BARIMT_PORT": str(port), "BARIMT_WORKERS": str(workers)}
         | FASTER_TILLS

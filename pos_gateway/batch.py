@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from kernel.refusal import Fault, Malformed, Refusal, Unavailable
 from pos_gateway import wire
-from pos_gateway.answers import receipt_answer
+from pos_gateway.answers import receipt_json
 from pos_gateway.bodies import read_body
 from pos_gateway.gateway import Gateway, Sold, gateway_of
 from pos_gateway.sequence_batches import CHUNK_RECEIPTS_MAX
@@ -41,8 +41,8 @@ class _Line(Struct):
     def issued(self, sold: Sold) -> bytes:
         """Answer the verdict that the line was issued, now or before."""
         status = 200 if sold.issued.repeated else 201
-        answer = receipt_answer(sold.issued, sold.parts)
-        return bytes(_encode({"line": self.at, "key": self.key, "status": status, "receipt": answer}) + b"\n")
+        head = _encode({"line": self.at, "key": self.key, "status": status})
+        return bytes(head[:-1] + b',"receipt":' + receipt_json(sold.issued, sold.parts) + b"}\n")
 
     def failed(self, problem: Problem) -> bytes:
         """Answer the verdict that the line was not issued, or that nobody knows."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
@@ -24,6 +24,7 @@ from pos_gateway.limits import UNLIMITED, Bounds, Limits
 from pos_gateway.metrics import GatewayMetrics
 from pos_gateway.pool import Pool
 from pos_gateway.sequence_batches import Sequencer
+from pos_gateway.sign_beside import signing_beside
 from pos_gateway.watch_transactions import WatchedTransactions
 from pos_gateway.wire import ReceiptIn, VoidIn, reason_of, submission_of
 from receipts.document import Part
@@ -96,6 +97,8 @@ class Gateway:
         remembered_s = bounds.remembered_s - moment_s
         directory = Directory(database, remembered_s=remembered_s)
         pool = Pool()
+        beside = AsyncExitStack()
+        sign = await beside.enter_async_context(signing_beside())
         sequencers = [
             Sequencer(
                 pool,
@@ -103,6 +106,7 @@ class Gateway:
                 clock=clock,
                 real_clock=real_clock,
                 chain_keys=signing,
+                sign=sign,
                 watch=metrics.of_sequencer(),
             )
             for _ in range(SEQUENCERS)
@@ -130,6 +134,7 @@ class Gateway:
         finally:
             pool.close()
             await asyncio.wait(running)
+            await beside.aclose()
             await uploads.close()
 
     async def authenticate(self, authorization: str | None) -> Client:

@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 
-import msgspec
-
 from kernel.refusal import Unavailable
 from pos_gateway import wire
-from pos_gateway.answers import receipt_answer
+from pos_gateway.answers import receipt_json
 from pos_gateway.bodies import key_missing, parse_key
 from pos_gateway.gateway import Gateway, Sold
 from receipts.orders import Issued, Outcome, SaleOrder
@@ -21,7 +19,6 @@ from runtime.http_errors import MEDIA_TYPE, problem_of
 from runtime.lane import Answer, Refusal, Resume, TurnedAway
 from runtime.messages import Language, language_of
 
-_encode = msgspec.json.Encoder().encode
 Send = Callable[[int, bytes], None]
 LongWay = Callable[[Resume | None], None]
 FULL = "pool_full"
@@ -153,7 +150,7 @@ async def issue(
 
 def content_of(sold: Sold) -> Answer:
     """Answer what is said of a receipt: 201, or 200 when it was issued before."""
-    return 200 if sold.issued.repeated else 201, _encode(receipt_answer(sold.issued, sold.parts))
+    return 200 if sold.issued.repeated else 201, receipt_json(sold.issued, sold.parts)
 
 
 async def _conclude(gateway: Gateway, order: SaleOrder, outcome: Outcome) -> Answer:

@@ -27,7 +27,7 @@ from kernel.clock import Clock, Month, business_date
 from kernel.refusal import Refusal
 from pos_gateway.pool import OutcomeUnknown, Pool, Result, Waiting
 from pos_gateway.transactions import Lost, Refused, Transactions, unavailable
-from receipts.issue_receipts import issue_receipts
+from receipts.issue_receipts import Sign, issue_receipts, sign_here
 from receipts.orders import ChainKeys, Order, Outcome
 from receipts.rules import rules_on
 
@@ -72,6 +72,7 @@ class Sequencer:
         clock: Clock,
         real_clock: Clock,
         chain_keys: ChainKeys,
+        sign: Sign = sign_here,
         watch: Watch | None = None,
     ) -> None:
         self._pool = pool
@@ -79,6 +80,7 @@ class Sequencer:
         self._clock = clock
         self._real_clock = real_clock
         self._chain_keys = chain_keys
+        self._sign = sign
         self._watch = watch
         self._committing = False
         self._away = False
@@ -149,8 +151,9 @@ class Sequencer:
         now = self._clock()  # once: the partitions are made for the time that the receipts will state
         async with self._transactions.begin(_months(now, received)) as issuing:
             outcomes = await issue_receipts(
-                issuing, lambda: now, orders=orders, chain_keys=self._chain_keys, received_month=received
-            )
+                issuing, lambda: now, orders=orders, chain_keys=self._chain_keys, received_month=received,
+                sign=self._sign,
+            )  # fmt: skip
             self._committing = not all(isinstance(outcome, Refusal) or outcome.repeated for outcome in outcomes)
         return outcomes
 

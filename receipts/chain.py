@@ -7,17 +7,18 @@ decrease (docs/formats/chain.md).
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from kernel.canonical import sha256
 from kernel.clock import business_day
 from kernel.refusal import Refusal
-from receipts import qr
-from receipts.document import Document, encode_document
+from receipts import speedups
+from receipts.document import Document
 from receipts.ids import NUMBERS_A_DAY, ReceiptId
 from receipts.keys import Signer
-from receipts.receipt import Kind, Nature
+from receipts.receipt import Kind, Nature, kind_to_int
 
 
 class TerminalDayFull(Refusal):
@@ -77,7 +78,27 @@ class ChainKey:
 
 def first_head(*, seller: int, terminal: int, enrolment: bytes, enrolled_at: datetime) -> Head:
     """Answer the head of a chain without a link: its start link's previous is the enrolment record."""
-    return Head(seller, terminal, 0, sha256(enrolment), 0, business_day(enrolled_at), 0, enrolled_at)
+    return Head(seller, terminal, 0, sha256(enrolment).digest(), 0, business_day(enrolled_at), 0, enrolled_at)
+
+
+class Unsigned(Struct, frozen=True, gc=False):
+    """A link but for its signature. `packed` is what will be signed, with zeros for the hash of the link before where
+    that is not signed either.
+    """
+
+    id: ReceiptId
+    part_sellers: tuple[int, ...]
+    issued_at: datetime
+    kind_bits: int
+    counter: int
+    turnover_mongo: int
+    packed: bytes
+    document: bytes
+    document_hash: bytes
+
+
+SIGNED_BEFORE = -1
+"""Stands for the place of the link before, where that is not among those that are signed together."""
 
 
 def advance(head: Head, draft: Draft, *, issued_at: datetime, key: ChainKey) -> tuple[Link, Head]:
@@ -86,6 +107,15 @@ def advance(head: Head, draft: Draft, *, issued_at: datetime, key: ChainKey) -> 
     `issued_at` (whole seconds, UTC) is raised to the chain's last time where it lies before it. Raises
     `TerminalDayFull` when the day has no numbers left for the bundle and all its parts.
     """
+    unsigned, after = plan(head, draft, issued_at=issued_at, key=key)
+    [signed] = speedups.sign_links(key.signer, [unsigned.packed], [SIGNED_BEFORE])
+    return _link(unsigned, signed), replace(after, previous_hash=signed[1])
+
+
+def plan(head: Head, draft: Draft, *, issued_at: datetime, key: ChainKey) -> tuple[Unsigned, Head]:
+    """Answer the next link of a chain, as `advance` does, but for its signature; so the new head has no hash, nor need
+    have `head` where the link before is unsigned too.
+    """
     assert issued_at.microsecond == 0
     issued_at = max(issued_at, head.last_issued_at)
     day = business_day(issued_at)
@@ -93,46 +123,30 @@ def advance(head: Head, draft: Draft, *, issued_at: datetime, key: ChainKey) -> 
     after = number + 1 + len(draft.part_sellers)
     if after > NUMBERS_A_DAY:
         raise TerminalDayFull(terminal=f"{head.terminal:08d}")
-    link = _sign(head, draft, issued_at, ReceiptId(head.seller, draft.branch, day, number, head.terminal), key)
-    return link, Head(
-        seller=head.seller,
-        terminal=head.terminal,
-        counter=head.counter + 1,
-        previous_hash=link.receipt_hash,
-        turnover_mongo=link.turnover_mongo,
-        day=day,
-        next_number=after,
-        last_issued_at=issued_at,
-    )
-
-
-def _sign(head: Head, draft: Draft, issued_at: datetime, receipt_id: ReceiptId, key: ChainKey) -> Link:
+    receipt_id = ReceiptId(head.seller, draft.branch, day, number, head.terminal)
     signer = key.signer
-    kind = Kind(draft.nature, draft.business, signer.by_till, signer.test, draft.lottery)
+    kind_bits = kind_to_int(draft.nature, draft.business, signer.by_till, signer.test, draft.lottery)
     turnover = head.turnover_mongo + (draft.total_mongo if draft.nature.adds_turnover else 0)
-    document = encode_document(draft.document)
-    document_hash = sha256(document)
-    packed = qr.pack(
-        qr.Payload(
-            receipt_id,
-            int(issued_at.timestamp()),
-            draft.total_mongo,
-            draft.vat_mongo,
-            kind.to_int(),
-            head.counter,
-            head.previous_hash[:8],
-            qr.seal_turnover(turnover, turnover_key=key.turnover_key, id=receipt_id),
-            document_hash[:8],
-        )
+    document = speedups.encode_document(draft.document)
+    document_hash = sha256(document).digest()
+    packed = speedups.pack_link(
+        receipt_id, int(issued_at.timestamp()), draft.total_mongo, draft.vat_mongo, kind_bits, head.counter,
+        head.previous_hash, turnover, key.turnover_key, document_hash,
+    )  # fmt: skip
+    unsigned = Unsigned(
+        receipt_id, draft.part_sellers, issued_at, kind_bits, head.counter, turnover, packed, document, document_hash
     )
-    cose = qr.assemble(signer.kid, packed, signer.sign(qr.to_sign(signer.kid, packed)))
-    part_ids = tuple(
-        [
-            ReceiptId(seller, receipt_id.branch, receipt_id.day, receipt_id.number + at, receipt_id.terminal)
-            for at, seller in enumerate(draft.part_sellers, 1)
-        ]
-    )
+    return unsigned, Head(head.seller, head.terminal, head.counter + 1, b"", turnover, day, after, issued_at)
+
+
+def _link(unsigned: Unsigned, signed: speedups.Signed) -> Link:
+    at, kind = unsigned.id, Kind.of_int(unsigned.kind_bits)
+    assert kind is not None
+    part_ids = [
+        ReceiptId(seller, at.branch, at.day, at.number + place, at.terminal)
+        for place, seller in enumerate(unsigned.part_sellers, 1)
+    ]
     return Link(
-        receipt_id, part_ids, issued_at, kind, head.counter, turnover, cose,
-        qr.receipt_hash(cose), document, document_hash,
+        at, tuple(part_ids), unsigned.issued_at, kind, unsigned.counter, unsigned.turnover_mongo, *signed,
+        unsigned.document, unsigned.document_hash,
     )  # fmt: skip

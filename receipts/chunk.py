@@ -1,9 +1,11 @@
 """The decisions of one transaction: its orders taken one after another over what was loaded. No I/O.
 
 A `Chunk` starts from locked chains and loaded predecessors, advances them in memory and gathers what is to be stored,
-so that two orders of one transaction on one terminal, or on one bundle, see each other.
+so that two orders of one transaction on one terminal, or on one bundle, see each other. No decision needs a signature:
+all links are signed at the end, together, and elsewhere if need be.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,9 +13,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kernel.clock import business_date
-from receipts.chain import Draft, Head, Link, advance
+from receipts.chain import SIGNED_BEFORE, Draft, Head, Unsigned, plan
 from receipts.document import Document, decode_document
 from receipts.ids import ReceiptId
+from receipts.keys import Signer
 from receipts.orders import (
     AlreadyVoid,
     ChainKeys,
@@ -35,7 +38,8 @@ from receipts.orders import (
 )
 from receipts.receipt import Nature
 from receipts.rules import rules_on
-from receipts.stored import PartAmounts, ReceiptKey, StoredReceipt, stored_receipt
+from receipts.speedups import Signed
+from receipts.stored import PartAmounts, ReceiptKey, StoredReceipt, complete, stored_receipt
 from receipts.submission import Submission, document_of, payments_text
 from receipts.tax_month import other_month
 
@@ -89,7 +93,16 @@ class Chunk:
     bundles: dict[ReceiptId, Bundle] = field(default_factory=dict)
     invoices: dict[ReceiptId, StoredReceipt] = field(default_factory=dict)
     heads: dict[tuple[int, int], Head] = field(default_factory=dict)
+    signer: Signer | None = None
+    """Of all links."""
+    packed: list[bytes] = field(default_factory=list)
+    after: list[int] = field(default_factory=list)
+    """What is to be signed of each receipt, and the place of the one before it in its chain."""
+    last: dict[tuple[int, int], int] = field(default_factory=dict)
+    """The place of each terminal's last receipt."""
     receipts: list[StoredReceipt] = field(default_factory=list)
+    roots: list[StoredReceipt] = field(default_factory=list)
+    """Of each receipt the root: itself, or one that is stored already."""
     keys: list[tuple[Order, ReceiptKey]] = field(default_factory=list)
     successors: list[Successor] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -97,12 +110,27 @@ class Chunk:
     """Of receipts that count for another month than that of their issue."""
 
 
-def issue(chunk: Chunk, order: Order) -> Issued:
-    """Issue one order into the chunk, or raise the refusal of the rule that says no; then nothing has changed."""
+def issue(chunk: Chunk, order: Order) -> StoredReceipt:
+    """Issue one order into the chunk and answer its row, which is unsigned until `conclude`. Where a rule says no its
+    refusal is raised, and nothing has changed.
+    """
     receipt, bundle = _issue_sale(chunk, order) if isinstance(order, SaleOrder) else _issue_void(chunk, order)
     chunk.receipts.append(receipt)
+    chunk.roots.append(bundle.root if bundle else receipt)
     chunk.keys.append((order, receipt.key))
-    return Issued(receipt, bundle.root.receipt_hash if bundle else receipt.receipt_hash, repeated=False)
+    return receipt
+
+
+def conclude(chunk: Chunk, signed: Sequence[Signed]) -> list[Issued]:
+    """Put the signatures into what was issued, and answer it in its order."""
+    for receipt, signature in zip(chunk.receipts, signed, strict=True):
+        complete(receipt, *signature)
+    for terminal, place in chunk.last.items():
+        chunk.heads[terminal] = replace(chunk.heads[terminal], previous_hash=signed[place][1])
+    return [
+        Issued(receipt, root.receipt_hash, repeated=False)
+        for receipt, root in zip(chunk.receipts, chunk.roots, strict=True)
+    ]
 
 
 def repeat(order: Order, content_hash: bytes, receipt: StoredReceipt, root_hash: bytes) -> Issued:
@@ -198,10 +226,15 @@ def _chain(chunk: Chunk, order: Order) -> LockedChain:
     raise (TerminalClosed if chain.closed else TerminalSuspended)(terminal=terminal)
 
 
-def _advance(chunk: Chunk, chain: LockedChain, draft: Draft, issued_at: datetime) -> Link:
+def _advance(chunk: Chunk, chain: LockedChain, draft: Draft, issued_at: datetime) -> Unsigned:
     at = chain.head.seller, chain.head.terminal
     key = chunk.chain_keys(*at, chain.epoch)
-    link, chunk.heads[at] = advance(chunk.heads.get(at, chain.head), draft, issued_at=issued_at, key=key)
+    assert chunk.signer is None or chunk.signer.kid == key.signer.kid, "one transaction, one key of the centre"
+    link, chunk.heads[at] = plan(chunk.heads.get(at, chain.head), draft, issued_at=issued_at, key=key)
+    chunk.signer = key.signer
+    chunk.after.append(chunk.last.get(at, SIGNED_BEFORE))
+    chunk.last[at] = len(chunk.packed)
+    chunk.packed.append(link.packed)
     return link
 
 

@@ -1,22 +1,38 @@
-"""Issue a chunk of receipts: lock the chains, find what was issued before, decide, store. All in one transaction.
+"""Issue a chunk of receipts: lock the chains, find what was issued before, decide, sign, store. One transaction.
 
 The caller opens and commits the transaction and answers nobody before the commit. Orders that a rule refuses get their
 refusal and leave no trace; a database error belongs to the whole chunk and is the caller's to sort out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from kernel.clock import Clock, Month
 from kernel.refusal import Refusal
-from receipts.chunk import Bundle, Chunk, issue, repeat
+from receipts.chunk import Bundle, Chunk, conclude, issue, repeat
 from receipts.ids import ReceiptId
 from receipts.issuing import Issuing, KnownKey
-from receipts.orders import ChainKeys, Order, Outcome, SaleOrder
+from receipts.keys import Signer
+from receipts.orders import ChainKeys, Issued, Order, Outcome, SaleOrder
+from receipts.speedups import Signed, sign_links
 from receipts.stored import ReceiptKey, StoredReceipt
+
+Sign = Callable[[Signer, Sequence[bytes], Sequence[int]], Awaitable[list[Signed]]]
+"""Signs links as `receipts.qr.sign_links` does, here or elsewhere."""
+
+
+async def sign_here(signer: Signer, packed: Sequence[bytes], after: Sequence[int]) -> list[Signed]:
+    """Sign at once."""
+    return sign_links(signer, packed, after)
 
 
 async def issue_receipts(
-    issuing: Issuing, clock: Clock, *, orders: Sequence[Order], chain_keys: ChainKeys, received_month: Month
+    issuing: Issuing,
+    clock: Clock,
+    *,
+    orders: Sequence[Order],
+    chain_keys: ChainKeys,
+    received_month: Month,
+    sign: Sign = sign_here,
 ) -> list[Outcome]:
     """Issue every order of a chunk that no rule refuses, and answer the outcomes in the order of the orders.
 
@@ -29,19 +45,21 @@ async def issue_receipts(
     new = [order for order in orders if (order.client_id, order.key) not in known] if known else orders
     await _load_bundles(issuing, chunk, new)
     repeated = await _load_repeated(issuing, known.values())
-    outcomes: list[Outcome] = []
+    decided: list[StoredReceipt | Outcome] = []
     for order in orders:
         before = known.get((order.client_id, order.key)) if known else None
         try:
             if before is None:
-                outcomes.append(issue(chunk, order))
+                decided.append(issue(chunk, order))
             else:
-                outcomes.append(repeat(order, before.content_hash, *repeated[before.receipt]))
+                decided.append(repeat(order, before.content_hash, *repeated[before.receipt]))
         except Refusal as refusal:
-            outcomes.append(refusal)
-    if chunk.receipts:
+            decided.append(refusal)
+    issued: Iterator[Issued] = iter(())
+    if chunk.signer is not None:
+        issued = iter(conclude(chunk, await sign(chunk.signer, chunk.packed, chunk.after)))
         await issuing.add(chunk, month)
-    return outcomes
+    return [next(issued) if isinstance(one, StoredReceipt) else one for one in decided]
 
 
 async def _load_bundles(issuing: Issuing, chunk: Chunk, orders: Sequence[Order]) -> None:

@@ -76,12 +76,15 @@ class Signer:
     by_till: bool = False
     test: bool = False
     kid: bytes = field(init=False)
+    secret: bytes = field(init=False, compare=False, repr=False)
+    """The private key as libsodium has it: the seed and the public key."""
     sign: Callable[[bytes], bytes] = field(init=False, compare=False, repr=False)
     """Signs as `private_key` does, the same bytes, in 60 % of the time (libsodium; docs/decisions/0041)."""
 
     def __post_init__(self) -> None:
         public_key, secret = crypto_sign_seed_keypair(self.private_key.private_bytes_raw())
         object.__setattr__(self, "kid", kid_of(public_key))
+        object.__setattr__(self, "secret", secret)
         object.__setattr__(self, "sign", lambda message: crypto_sign(message, secret)[:crypto_sign_BYTES])
 
 

@@ -16,12 +16,14 @@ reader needs no CBOR decoder:
 
 import hmac
 import struct
+from collections.abc import Sequence
 from hashlib import sha256 as _sha256
 
 from msgspec import Struct
 
 from receipts import base45
 from receipts.ids import ReceiptId
+from receipts.keys import Signer
 from receipts.receipt import Kind
 
 PREFIX = "MB1:"
@@ -35,6 +37,7 @@ _TO_SIGN_MIDDLE = bytes.fromhex("40 583c")
 _FIELDS = struct.Struct(">14sI6s6sHI8s8s8s")
 _I64 = 1 << 64
 _DIGEST = 8
+_CHAIN_AT = 36
 
 
 class Payload(Struct, frozen=True, gc=False):
@@ -72,6 +75,45 @@ def pack(payload: Payload) -> bytes:
         payload.turnover_sealed,
         payload.document,
     )
+
+
+def pack_link(  # noqa: PLR0913, PLR0917 - the fields of the table
+    receipt_id: ReceiptId,
+    issued_at: int,
+    total_mongo: int,
+    vat_mongo: int,
+    kind_bits: int,
+    counter: int,
+    previous_hash: bytes,
+    turnover_mongo: int,
+    turnover_key: bytes,
+    document_hash: bytes,
+) -> bytes:  # fmt: skip
+    """Seal the turnover and write the sixty bytes; zeros for `chain` where the hash of the link before is still b""."""
+    chain = previous_hash[:_DIGEST] or bytes(_DIGEST)
+    sealed = seal_turnover(turnover_mongo, turnover_key=turnover_key, id=receipt_id)
+    return pack(
+        Payload(
+            receipt_id, issued_at, total_mongo, vat_mongo, kind_bits, counter, chain, sealed, document_hash[:_DIGEST]
+        )
+    )
+
+
+def follow(packed: bytes, previous_hash: bytes) -> bytes:
+    """Put the hash of the link before into sixty bytes that lack it."""
+    return packed[:_CHAIN_AT] + previous_hash[:_DIGEST] + packed[_CHAIN_AT + _DIGEST :]
+
+
+def sign_links(signer: Signer, packed: Sequence[bytes], after: Sequence[int]) -> list[tuple[bytes, bytes]]:
+    """Sign links in their order and answer of each its COSE bytes and their hash. `after` tells at which place of these
+    the link before is, whose hash a link holds; -1 where `packed` holds it.
+    """
+    signed: list[tuple[bytes, bytes]] = []
+    for payload, before in zip(packed, after, strict=True):
+        whole = payload if before < 0 else follow(payload, signed[before][1])
+        cose = assemble(signer.kid, whole, signer.sign(to_sign(signer.kid, whole)))
+        signed.append((cose, receipt_hash(cose)))
+    return signed
 
 
 def unpack(packed: bytes) -> Payload:

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
-from receipts.chain import Link
+from receipts.chain import Link, Unsigned
 from receipts.ids import ReceiptId
 from receipts.receipt import Kind
 
@@ -103,7 +104,7 @@ class StoredReceipt(Struct, frozen=True, gc=False):
 
 
 def stored_receipt(
-    link: Link,
+    link: Link | Unsigned,
     amounts: Sequence[PartAmounts],
     *,
     received_at: datetime,
@@ -112,8 +113,11 @@ def stored_receipt(
     reference: str | None = None,
     payments: str | None = None,
 ) -> StoredReceipt:
-    """Answer the row of a new link; without `root` it is its own root."""
+    """Answer the row of a new link; without `root` it is its own root. That of an unsigned one waits for `complete`."""
     at = link.id
+    kind, cose, receipt_hash = (
+        (link.kind_bits, b"", b"") if isinstance(link, Unsigned) else (link.kind.to_int(), link.cose, link.receipt_hash)
+    )
     totals = [part.total_mongo for part in amounts]
     vats = [part.vat_mongo for part in amounts]
     city_taxes = [part.city_tax_mongo for part in amounts]
@@ -128,14 +132,14 @@ def stored_receipt(
         root.number if root else at.number,
         link.issued_at,
         received_at,
-        link.kind.to_int(),
+        kind,
         link.counter,
         sum(totals),
         sum(vats),
         sum(city_taxes),
         link.turnover_mongo,
-        link.cose,
-        link.receipt_hash,
+        cose,
+        receipt_hash,
         link.document,
         link.document_hash,
         reference,
@@ -147,3 +151,12 @@ def stored_receipt(
         vats,
         city_taxes,
     )
+
+
+def complete(receipt: StoredReceipt, cose: bytes, receipt_hash: bytes) -> None:
+    """Put the signature into the row of a link that was unsigned. Only who made the row does so, before others see it:
+    after that it never changes.
+    """
+    assert not receipt.cose
+    force_setattr(receipt, "cose", cose)
+    force_setattr(receipt, "receipt_hash", receipt_hash)

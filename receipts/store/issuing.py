@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from asyncpg import Connection
 
 from kernel.clock import Month
+from receipts import speedups
 from receipts.chain import Head
 from receipts.chunk import Chunk, Event, LockedChain, Successor
 from receipts.issuing import KnownKey
@@ -201,7 +202,7 @@ async def add_tax_months(connection: Connection, months: Iterable[tuple[ReceiptK
     await connection.executemany(ADD_TAX_MONTHS, [(*key, month) for key, month in months])
 
 
-def _place(head: Head) -> tuple[object, ...]:
+def _place(head: Head) -> tuple[int | str, ...]:
     return (
         head.seller,
         head.terminal,
@@ -214,10 +215,13 @@ def _place(head: Head) -> tuple[object, ...]:
     )
 
 
-def _texts(rows: Iterable[tuple[object, ...]], width: int) -> list[str]:
-    """Answer the columns of rows, each as one text of lines; none where there are no rows."""
-    columns = ["\n".join(map(str, column)) for column in zip(*rows, strict=True)]
-    return columns or [""] * width
+def columns(rows: Iterable[tuple[int | str, ...]], width: int) -> list[str]:
+    """Answer the columns of rows, each as one text of lines; empty ones where there are no rows."""
+    texts = ["\n".join(map(str, column)) for column in zip(*rows, strict=True)]
+    return texts or [""] * width
+
+
+_texts = columns if speedups.compiled is None else speedups.compiled.columns
 
 
 def _columns(rows: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:

@@ -1,6 +1,7 @@
 """The fast reader sees to the forms of all lines at once, and never differs from the slow one that explains."""
 
 import json
+import sys
 import unicodedata
 from typing import Any
 
@@ -9,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.refusal import Malformed
+from pos_gateway import wire
 from pos_gateway.explain import faults_in
-from pos_gateway.wire import ReceiptIn, read_receipt, submission_of
+from pos_gateway.wire import LineIn, PartIn, ReceiptIn, read_receipt, submission_of
+from receipts.document import Line
 
 TEXTS = st.one_of(
     st.text(max_size=40),
@@ -77,3 +80,35 @@ class TestCanonicalText:
         octets = body({}, *({"name": name} for name in names if "\0" not in name))
         lines = submission_of(read_receipt(octets)).parts[0].lines
         assert all(unicodedata.is_normalized("NFC", line.name) for line in lines)
+
+
+@pytest.mark.needs("speedups")
+class TestTwins:
+    @given(st.lists(st.dictionaries(st.sampled_from(FIELDS), TEXTS), min_size=1, max_size=4))
+    def test_find_the_same_lines_well_formed(self, lines: list[dict[str, str]]) -> None:
+        made = tuple(
+            LineIn(**{"name": "Талх", "quantity": "1", "unit": "ш", "total_mongo": 1} | line) for line in lines
+        )
+        receipt = ReceiptIn("B2C_RECEIPT", "37900846788", (PartIn("VAT_ABLE", 1, made),))
+        assert wire.speedups.well_formed(receipt) is wire.well_formed(receipt)
+
+    def test_know_of_every_letter_whether_it_may_compose(self) -> None:
+        sure = [
+            chr(point)
+            for point in range(sys.maxunicode + 1)
+            if wire.speedups.surely_canonical((Line(chr(point), "1", "ш", 1),))
+        ]
+        assert {"Ө", "ү", "₮", "№", "a", "é", "Й"} < set(sure)
+        assert not {"\0", "\u0301", "\u0483", "\u212b", "\u1100", "\ud800"} & set(sure)
+        assert all(unicodedata.combining(letter) == 0 for letter in sure)
+        assert all(unicodedata.is_normalized("NFC", letter) for letter in sure)
+        composed = {unicodedata.decomposition(chr(point)) for point in range(sys.maxunicode + 1)}
+        seconds = {chr(int(pair.split()[1], 16)) for pair in composed if pair.count(" ") == 1 and "<" not in pair}
+        assert not seconds & set(sure), "what composes with the letter before it"
+
+    @given(st.text("aеёйЙи́̆\u0306\u0308 ₮№", max_size=20), st.text("кг.\u0306", max_size=4))
+    def test_take_no_text_that_has_another_form(self, name: str, unit: str) -> None:
+        lines = (Line(name, "1", unit, 1),)
+        if wire.speedups.surely_canonical(lines):
+            assert wire._are_canonical(lines)
+        assert wire.are_canonical(lines) is wire._are_canonical(lines)

@@ -1,13 +1,15 @@
 """The decisions of one transaction, without a database: orders see each other, and a refused one leaves no trace."""
 
+from copy import deepcopy
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from receipts.chain import ChainKey, Head, TerminalDayFull, first_head
-from receipts.chunk import Bundle, Chunk, LockedChain, first_difference, issue, repeat
+from receipts.chunk import Bundle, Chunk, LockedChain, conclude, first_difference, issue, repeat
 from receipts.document import Line
 from receipts.ids import ReceiptId
 from receipts.keys import Signer
@@ -28,8 +30,10 @@ from receipts.orders import (
     VoidOrder,
     WrongSigner,
 )
+from receipts.qr import sign_links, take_apart, unpack
 from receipts.receipt import Nature, TaxType
 from receipts.rules import rules_on
+from receipts.stored import StoredReceipt
 from receipts.submission import Merchant, Payment, StatedPart, Submission, price
 from tests.changing import replace
 
@@ -63,54 +67,71 @@ def void(receipt: ReceiptId, reason: str = "алдаа") -> VoidOrder:
     return VoidOrder("c", "v", b"v" * 32, SHOP.seller, TERMINAL, receipt, reason)
 
 
-def sold(chunk: Chunk, **given: Any) -> Issued:
+def sold(chunk: Chunk, **given: Any) -> StoredReceipt:
     """Issue a sale and let the chunk know it as a bundle, as loading would."""
-    issued = issue(chunk, sale(**given))
-    chunk.bundles[issued.receipt.id] = Bundle(issued.receipt, issued.receipt)
-    return issued
+    receipt = issue(chunk, sale(**given))
+    chunk.bundles[receipt.id] = Bundle(receipt, receipt)
+    return receipt
 
 
-def correction(of: Issued, **given: Any) -> SaleOrder:
-    return sale(nature=Nature.CORRECTION, corrects=of.receipt.id, **given)
+def correction(of: StoredReceipt, **given: Any) -> SaleOrder:
+    return sale(nature=Nature.CORRECTION, corrects=of.id, **given)
+
+
+def concluded(chunk: Chunk) -> list[Issued]:
+    return conclude(chunk, sign_links(KEY.signer, chunk.packed, chunk.after))
 
 
 class TestSale:
     def test_advances_the_chain_for_the_next_order(self) -> None:
         chunk = chunk_of()
         first, second = issue(chunk, sale()), issue(chunk, sale(5, merchants=(SHOP, OTHER)))
-        assert (first.receipt.counter, second.receipt.counter) == (0, 1)
-        assert second.receipt.turnover_mongo == 110_000 + 10
-        assert second.receipt.number == first.receipt.number + 2
-        assert [part.seller for part in second.receipt.part_ids] == [SHOP.seller, OTHER.seller]
-        assert chunk.heads[SHOP.seller, TERMINAL].next_number == second.receipt.number + 3
-        assert [key for _, key in chunk.keys] == [first.receipt.key, second.receipt.key]
+        assert (first.counter, second.counter) == (0, 1)
+        assert second.turnover_mongo == 110_000 + 10
+        assert second.number == first.number + 2
+        assert [part.seller for part in second.part_ids] == [SHOP.seller, OTHER.seller]
+        assert chunk.heads[SHOP.seller, TERMINAL].next_number == second.number + 3
+        assert [key for _, key in chunk.keys] == [first.key, second.key]
+
+    def test_is_signed_after_the_one_before_it(self) -> None:
+        chunk = chunk_of()
+        for _ in range(3):
+            issue(chunk, sale())
+        before = HEAD.previous_hash
+        for one in concluded(chunk):
+            apart = take_apart(one.receipt.cose)
+            assert apart is not None
+            assert unpack(apart[1]).chain == before[:8]
+            assert one.root_hash == one.receipt.receipt_hash == sha256(one.receipt.cose).digest()
+            before = one.receipt.receipt_hash
+        assert chunk.heads[SHOP.seller, TERMINAL].previous_hash == before
 
     def test_takes_the_terminals_branch_unless_told(self) -> None:
-        assert issue(chunk_of(), sale()).receipt.branch == 7
-        assert issue(chunk_of(), sale(branch=3)).receipt.branch == 3
+        assert issue(chunk_of(), sale()).branch == 7
+        assert issue(chunk_of(), sale(branch=3)).branch == 3
 
     def test_is_dated_when_it_was_sold_within_the_limits(self) -> None:
         for age in (timedelta(0), timedelta(hours=72), timedelta(seconds=-60)):
-            assert issue(chunk_of(), sale(sold_at=NOW - age)).receipt.issued_at == NOW - age
-        assert issue(chunk_of(), sale()).receipt.issued_at == NOW
+            assert issue(chunk_of(), sale(sold_at=NOW - age)).issued_at == NOW - age
+        assert issue(chunk_of(), sale()).issued_at == NOW
 
     def test_is_never_dated_before_the_chains_last(self) -> None:
         chunk = chunk_of()
         issue(chunk, sale(sold_at=NOW))
-        assert issue(chunk, sale(sold_at=NOW - timedelta(hours=1))).receipt.issued_at == NOW
+        assert issue(chunk, sale(sold_at=NOW - timedelta(hours=1))).issued_at == NOW
 
     def test_leaves_word_of_a_consumers_number(self) -> None:
         chunk = chunk_of()
         issued = issue(chunk, sale(consumer_no=11_000_000))
         assert [(event.event, event.root, event.login_no) for event in chunk.events] == [
-            ("easy", issued.receipt.key, 11_000_000)
+            ("easy", issued.key, 11_000_000)
         ]
 
     def test_pays_an_invoice_that_there_is(self) -> None:
         chunk = chunk_of()
-        invoice = issue(chunk, sale(nature=Nature.INVOICE)).receipt
+        invoice = issue(chunk, sale(nature=Nature.INVOICE))
         chunk.invoices[invoice.id] = invoice
-        paid = issue(chunk, sale(nature=Nature.PAYMENT, pays_invoice=invoice.id)).receipt
+        paid = issue(chunk, sale(nature=Nature.PAYMENT, pays_invoice=invoice.id))
         assert paid.turnover_mongo == invoice.turnover_mongo
 
 
@@ -146,7 +167,7 @@ class TestRefusals:
     @pytest.mark.parametrize("nature", [Nature.SALE, None])
     def test_of_an_invoice_that_is_none(self, nature: Nature | None) -> None:
         chunk = chunk_of()
-        receipt = issue(chunk, sale()).receipt
+        receipt = issue(chunk, sale())
         if nature is not None:
             chunk.invoices[receipt.id] = receipt
         with pytest.raises(InvoiceUnknown):
@@ -155,12 +176,12 @@ class TestRefusals:
     def test_leave_no_trace(self) -> None:
         chunk = chunk_of()
         kept = sold(chunk)
-        before = (list(chunk.receipts), list(chunk.keys), dict(chunk.heads), list(chunk.successors), list(chunk.events))
+        before = deepcopy(chunk)
         for order in (sale(sold_at=NOW + timedelta(days=1)), void(ReceiptId(1, 1, 1, 1, 1)),
                       correction(kept, business=True)):  # fmt: skip
             with pytest.raises((ClockAhead, UnknownReceipt, NotCorrectable)):
                 issue(chunk, order)
-        assert before == (chunk.receipts, chunk.keys, chunk.heads, chunk.successors, chunk.events)
+        assert before == chunk
 
 
 class TestCorrectionAndVoid:
@@ -168,11 +189,11 @@ class TestCorrectionAndVoid:
         chunk = chunk_of()
         root = sold(chunk)
         corrected = issue(chunk, correction(root, total=55_000))
-        assert corrected.root_hash == root.receipt.receipt_hash
-        assert corrected.receipt.kind_of.lottery is True
-        assert corrected.receipt.root_key == root.receipt.key
+        assert concluded(chunk)[1].root_hash == root.receipt_hash == chunk.receipts[0].receipt_hash
+        assert corrected.kind_of.lottery is True
+        assert corrected.root_key == root.key
         assert [(one.receipt, one.by, one.nature) for one in chunk.successors] == [
-            (root.receipt.key, corrected.receipt.key, Nature.CORRECTION)
+            (root.key, corrected.key, Nature.CORRECTION)
         ]
         assert [event.event for event in chunk.events] == ["correction"]
 
@@ -182,26 +203,26 @@ class TestCorrectionAndVoid:
         corrected = issue(chunk, correction(root))
         with pytest.raises(NotLatest) as caught:
             issue(chunk, correction(root))
-        assert caught.value.values == {"latest": str(corrected.receipt.id)}
-        issue(chunk, void(corrected.receipt.id))
+        assert caught.value.values == {"latest": str(corrected.id)}
+        issue(chunk, void(corrected.id))
         for named in (root, corrected):
             with pytest.raises(AlreadyVoid):
-                issue(chunk, void(named.receipt.id))
+                issue(chunk, void(named.id))
 
     def test_a_void_takes_back_exactly_what_was_there(self) -> None:
         chunk = chunk_of()
         root = sold(chunk, merchants=(SHOP, OTHER))
-        voided = issue(chunk, void(root.receipt.id)).receipt
-        assert (voided.total_mongo, voided.vat_mongo) == (-root.receipt.total_mongo, -root.receipt.vat_mongo)
+        voided = issue(chunk, void(root.id))
+        assert (voided.total_mongo, voided.vat_mongo) == (-root.total_mongo, -root.vat_mongo)
         assert voided.part_totals_mongo == [-110_000, -110_000]
-        assert voided.turnover_mongo == root.receipt.turnover_mongo
+        assert voided.turnover_mongo == root.turnover_mongo
         assert voided.kind_of.lottery is False
         assert chunk.successors[0].reason == "алдаа"
         assert chunk.events[0].event == "void"
 
     def test_a_start_is_not_voided(self) -> None:
         chunk = chunk_of()
-        root = sold(chunk).receipt
+        root = sold(chunk)
         start = replace(root, kind=int(Nature.START))
         chunk.bundles[root.id] = Bundle(start, start)
         with pytest.raises(NotCorrectable):
@@ -211,7 +232,7 @@ class TestCorrectionAndVoid:
 class TestRepeat:
     def test_gives_the_first_answer_again(self) -> None:
         order = sale()
-        receipt = issue(chunk_of(), order).receipt
+        receipt = issue(chunk_of(), order)
         assert repeat(order, order.content_hash, receipt, b"r" * 32) == Issued(receipt, b"r" * 32, repeated=True)
 
     @pytest.mark.parametrize(
@@ -231,20 +252,20 @@ class TestRepeat:
         ],
     )
     def test_names_the_first_field_that_differs(self, changed: dict[str, Any], field: str) -> None:
-        receipt = issue(chunk_of(), sale()).receipt
+        receipt = issue(chunk_of(), sale())
         other = replace(sale(**changed), content_hash=b"o" * 32)
         with pytest.raises(KeyReused) as caught:
             repeat(other, b"h" * 32, receipt, b"r" * 32)
         assert caught.value.values == {"field": field}
 
     def test_names_the_report_month_where_that_differs(self) -> None:
-        receipt = issue(chunk_of(), sale(business=True)).receipt
+        receipt = issue(chunk_of(), sale(business=True))
         assert first_difference(sale(business=True, report_month="2017-02"), receipt) == "/report_month"
 
     def test_names_what_differs_of_a_void(self) -> None:
         chunk = chunk_of()
-        root = sold(chunk).receipt
-        voided = issue(chunk, void(root.id)).receipt
+        root = sold(chunk)
+        voided = issue(chunk, void(root.id))
         assert first_difference(void(root.id, "өөр"), voided) == "/reason"
         assert first_difference(void(ReceiptId(1, 1, 1, 1, 1)), voided) == "/id"
         assert first_difference(sale(), voided) == "/corrects"
@@ -255,4 +276,4 @@ def test_a_head_that_was_moved_is_the_next_orders_start() -> None:
     issue(chunk, sale())
     head = chunk.heads[SHOP.seller, TERMINAL]
     assert isinstance(head, Head)
-    assert issue(chunk, sale()).receipt.counter == head.counter
+    assert issue(chunk, sale()).counter == head.counter
