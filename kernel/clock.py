@@ -27,6 +27,7 @@ def business_date(instant: datetime) -> date:
     return _hour(int(instant.timestamp()) // 3600)[0]
 
 
+@lru_cache(maxsize=1024)
 def business_day(instant: datetime) -> int:
     """Answer the day number of a receipt id: days since 2000-01-07 in Ulaanbaatar."""
     return (business_date(instant) - DAY_ZERO).days

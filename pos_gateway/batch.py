@@ -2,7 +2,9 @@
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator
+from datetime import date
 from time import perf_counter
 
 import msgspec
@@ -79,36 +81,36 @@ async def post_batch(request: Request) -> Response:
     return StreamingResponse(_in_order(gateway, await _begin(gateway, client, lines)), media_type=wire.NDJSON)
 
 
-async def _begin(gateway: Gateway, client: Client, lines: list[_Line]) -> list[_Begun]:
+async def _begin(gateway: Gateway, client: Client, lines: list[_Line]) -> deque[_Begun]:
     """Judge lines and put them into the pool, a transaction's worth at once, each terminal's in the order in which they
     were sent.
     """
-    begun: list[_Begun] = []
+    begun = deque[_Begun]()
     for first in range(0, len(lines), CHUNK_RECEIPTS_MAX):
         judged: list[tuple[_Line, Judged]] = []
         end = min(first + CHUNK_RECEIPTS_MAX, len(lines))
         for at in range(first, end, AT_ONCE):
-            began = perf_counter()
+            began, today = perf_counter(), gateway.today()
             group = lines[at : min(at + AT_ONCE, end)]
             for line in group:
-                verdict = _judged_now(gateway, client, line)
+                verdict = _judged_now(gateway, client, line, today)
                 if isinstance(verdict, wire.BatchLineIn):
                     verdict = await _looked_up(gateway, client, verdict)
                 judged.append((line, verdict))
             gateway.metrics.lines_judged(perf_counter() - began, len(group))
             await asyncio.sleep(0)
-        begun += [_entered(gateway, line, verdict) for line, verdict in judged]
+        begun.extend([_entered(gateway, line, verdict) for line, verdict in judged])
     return begun
 
 
-def _judged_now(gateway: Gateway, client: Client, line: _Line) -> Judged | wire.BatchLineIn:
+def _judged_now(gateway: Gateway, client: Client, line: _Line, today: date) -> Judged | wire.BatchLineIn:
     """Judge a line; answer what it says where that takes a look-up."""
     try:
         if len(line.content) > wire.RECEIPT_BYTES_MAX:
             return Malformed(Fault("too_large", "", f"at most {wire.RECEIPT_BYTES_MAX} bytes a line"))
         body = wire.read_batch_line(line.content)
         line.key = body.key
-        return gateway.judge_now(client, body.key, body.receipt) or body
+        return gateway.judge_now(client, body.key, body.receipt, today) or body
     except (Malformed, Refusal, Unavailable) as fault:
         return fault
 
@@ -135,21 +137,23 @@ def _entered(gateway: Gateway, line: _Line, judged: Judged) -> _Begun:
         return _Begun(line, unavailable)
 
 
-async def _in_order(gateway: Gateway, begun: list[_Begun]) -> AsyncIterator[bytes]:
-    """Send the verdicts in the order of the lines, those that are there together."""
-    at = 0
-    while at < len(begun):
-        first = begun[at].outcome
+async def _in_order(gateway: Gateway, begun: deque[_Begun]) -> AsyncIterator[bytes]:
+    """Send the verdicts in the order of the lines, those that are there together. What was answered is let go at once,
+    while the processor still has it at hand.
+    """
+    while begun:
+        first = begun[0].outcome
         if first is not None and not first.done():
             await asyncio.wait([first])
-        began, ready = perf_counter(), []
-        for one in begun[at : at + ANSWERED_AT_ONCE]:
-            if one.outcome is not None and not one.outcome.done():
+        began, ready = perf_counter(), list[bytes]()
+        while begun and len(ready) < ANSWERED_AT_ONCE:
+            outcome = begun[0].outcome
+            if outcome is not None and not outcome.done():
                 break
+            one = begun.popleft()
             verdict = _verdict_now(one)
             ready.append(await _verdict(gateway, one) if verdict is None else verdict)
         gateway.metrics.lines_answered(perf_counter() - began, len(ready))
-        at += len(ready)
         yield b"".join(ready)
         await asyncio.sleep(0)
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Self
 
 import asyncpg
@@ -141,11 +141,15 @@ class Gateway:
         """Answer whose access token this is. Raises `Unauthenticated` or `TokenExpired`."""
         return await self.callers.caller(authorization)
 
-    def judge_now(self, client: Client, key: str, body: ReceiptIn) -> SaleOrder | None:
+    def today(self) -> date:
+        """Answer the business day."""
+        return business_date(self.clock())
+
+    def judge_now(self, client: Client, key: str, body: ReceiptIn, today: date) -> SaleOrder | None:
         """Answer the order to issue a well-formed receipt, if that takes no look-up. Raises as `judge` does."""
         submission = _submission(client, body)
-        day = business_date(submission.sold_at or self.clock())
-        merchants = self.directory.known_merchants({part.seller_tin for part in submission.parts}, day)
+        day = today if submission.sold_at is None else business_date(submission.sold_at)
+        merchants = self.directory.known_merchants([part.seller_tin for part in submission.parts], day)
         terminal = self.directory.known_terminal(client, submission.terminal, key)
         if merchants is None or terminal is None:
             return None
@@ -160,7 +164,7 @@ class Gateway:
         """Answer the order to issue a well-formed receipt; or what was issued before, where only today's law stands
         against a retry. Raises `Malformed` with every fault that the law finds, or a refusal.
         """
-        order = self.judge_now(client, key, body)
+        order = self.judge_now(client, key, body, self.today())
         if order is not None:
             return order
         submission = _submission(client, body)

@@ -113,7 +113,7 @@ class _Posted:
 
     def enter(self, look_up: LongWay) -> None:
         gateway = self._gateway
-        order = gateway.judge_now(self._client, self._key, self._receipt)
+        order = gateway.judge_now(self._client, self._key, self._receipt, gateway.today())
         if order is None:
             look_up(partial(issue, gateway, self._client, self._key, self._receipt, self._began, self._read))
             return

@@ -108,11 +108,10 @@ class Pool:
         if orders is None:
             self._waiting[terminal] = deque((waiting,))
             self._ready.append(terminal)
-            self._arrived.set()
         else:
             orders.append(waiting)
-            if self._ready:
-                self._arrived.set()
+        if self._is_worthwhile:  # to wake a sequencer in vain takes as long as to judge a receipt's form
+            self._arrived.set()
 
     def require_room(self, orders: int) -> None:
         """Refuse with `Unavailable` when that many orders do not fit."""

@@ -215,7 +215,8 @@ def submission_of(body: ReceiptIn) -> Submission:
         faults += malformed.faults
     reference = None if body.reference is None else canonical_text(body.reference)
     parts = tuple([_part(at, part, body.seller_tin, faults) for at, part in enumerate(body.parts)])
-    faults += _header_faults(body, reference)
+    if body.corrects is not None or reference is not None:
+        faults += _header_faults(body, reference)
     if faults:
         raise Malformed(*faults)
     return Submission(

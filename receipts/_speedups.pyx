@@ -276,9 +276,15 @@ cdef int _array_field(Octets to, list values, int kind) except -1:
     return 0
 
 
-def binary_row(receipt) -> bytes:
-    """As `receipts.store.copying.binary_row`."""
+def binary_rows(receipts) -> bytes:
+    """As `receipts.store.copying.binary_rows`."""
     cdef Octets to = Octets()
+    for receipt in receipts:
+        _row(to, receipt)
+    return to.whole()
+
+
+cdef int _row(Octets to, object receipt) except -1:
     to.number(FIELDS, 2)
     _field(to, receipt.seller, 8)
     _field(to, receipt.terminal, 4)
@@ -307,8 +313,7 @@ def binary_row(receipt) -> bytes:
     _array_field(to, receipt.part_tax_types, INT2)
     _array_field(to, receipt.part_totals_mongo, INT8)
     _array_field(to, receipt.part_vats_mongo, INT8)
-    _array_field(to, receipt.part_city_taxes_mongo, INT8)
-    return to.whole()
+    return _array_field(to, receipt.part_city_taxes_mongo, INT8)
 
 
 # --- Links (receipts.qr): sixty bytes, their signature, and what is hashed of both

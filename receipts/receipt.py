@@ -68,7 +68,7 @@ class Kind(Struct, frozen=True, gc=False):
 def kind_to_int(nature: Nature, business: bool, by_till: bool, test: bool, lottery: bool) -> int:  # noqa: FBT001
     """Answer the sixteen bits of a kind: where many are made, no `Kind` has to be."""
     return (
-        nature.value
+        nature
         | (_BUSINESS if business else 0)
         | (_BY_TILL if by_till else 0)
         | (_TEST if test else 0)

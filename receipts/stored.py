@@ -118,9 +118,7 @@ def stored_receipt(
     kind, cose, receipt_hash = (
         (link.kind_bits, b"", b"") if isinstance(link, Unsigned) else (link.kind.to_int(), link.cose, link.receipt_hash)
     )
-    totals = [part.total_mongo for part in amounts]
-    vats = [part.vat_mongo for part in amounts]
-    city_taxes = [part.city_tax_mongo for part in amounts]
+    merchants, tax_types, totals, vats, city_taxes = _columns(amounts)
     return StoredReceipt(
         at.seller,
         at.terminal,
@@ -145,12 +143,18 @@ def stored_receipt(
         reference,
         payments,
         computed_vat_mongo,
-        [part.merchant for part in amounts],
-        [part.tax_type for part in amounts],
+        merchants,
+        tax_types,
         totals,
         vats,
         city_taxes,
     )
+
+
+def _columns(amounts: Sequence[PartAmounts]) -> list[list[int]]:
+    if len(amounts) == 1:  # as nearly always
+        return [[value] for value in amounts[0]]
+    return [list(column) for column in zip(*amounts, strict=True)] or [[], [], [], [], []]
 
 
 def complete(receipt: StoredReceipt, cose: bytes, receipt_hash: bytes) -> None:

@@ -118,10 +118,13 @@ def assess(
             faults.append(Fault("merchant_unknown", f"/parts/{at}/seller_tin", "an enrolled seller"))
             computed.append(NO_TAXES)
             continue
-        special = [line for line in part.lines if line.city_tax or line.tax_product is not None]
-        split = _split(part, special, merchant, rules)
+        totals, special = [], False
+        for line in part.lines:
+            totals.append(line.total_mongo)
+            special = special or line.city_tax or line.tax_product is not None
+        split = _split(part, totals, merchant, rules, may_carry_city_tax=special)
         computed.append(split)
-        faults += _sum_faults(at, part, split)
+        faults += _sum_faults(at, part, sum(totals), split)
         if special or part.tax_type in _CODED:
             for line_at, line in enumerate(part.lines):
                 faults += _line_faults(f"/parts/{at}/lines/{line_at}", line, part.tax_type, merchant, day)
@@ -179,11 +182,13 @@ def _together_faults(submission: Submission) -> Iterator[Fault]:
         yield Fault("too_many_lines", "/parts", f"at most {LINES_MAX} lines a receipt")
 
 
-def _split(part: StatedPart, special: list[Line], merchant: Merchant, rules: Rules) -> Split:
-    """Answer the sum of the lines' taxes. Only lines among the `special` ones may carry city tax."""
+def _split(
+    part: StatedPart, totals_mongo: list[int], merchant: Merchant, rules: Rules, *, may_carry_city_tax: bool
+) -> Split:
+    """Answer the sum of the lines' taxes."""
     vat = vat_rate(part.tax_type, vat_payer=merchant.vat_payer, rules=rules)
-    if not special or not merchant.city_tax_payer:
-        return Split(split_plain([line.total_mongo for line in part.lines], vat_per_mille=vat), 0)
+    if not may_carry_city_tax or not merchant.city_tax_payer:
+        return Split(split_plain(totals_mongo, vat_per_mille=vat), 0)
     city = rules.city_tax_per_mille
     splits = [
         split_line(line.total_mongo, vat_per_mille=vat, city_tax_per_mille=city if line.city_tax else 0)
@@ -192,9 +197,8 @@ def _split(part: StatedPart, special: list[Line], merchant: Merchant, rules: Rul
     return Split(sum([split.vat_mongo for split in splits]), sum([split.city_tax_mongo for split in splits]))
 
 
-def _sum_faults(at: int, part: StatedPart, split: Split) -> list[Fault]:
+def _sum_faults(at: int, part: StatedPart, total: int, split: Split) -> list[Fault]:
     faults = []
-    total = sum([line.total_mongo for line in part.lines])
     if part.total_mongo != total:
         faults.append(Fault("lines_mismatch", f"/parts/{at}/total_mongo", str(total)))
     tolerance = len(part.lines)

@@ -36,14 +36,22 @@ _ELEMENT = {_INT8: struct.Struct(">iq"), _INT2: struct.Struct(">ih")}
 async def copy_receipts(connection: Connection, receipts: Sequence[StoredReceipt]) -> None:
     """Store receipts. Raises `asyncpg.DataError` for a value that its column cannot hold."""
     try:
-        written = b"".join([_HEADER, *[_row(receipt) for receipt in receipts], _TRAILER])
+        written = b"".join((_HEADER, write_rows(receipts), _TRAILER))
     except (struct.error, OverflowError) as error:
         raise DataError(str(error)) from error
     source = memoryview(written)  # bytes would be taken for a path
     await connection.copy_to_table("receipts", schema_name="pos", columns=COLUMNS, source=source, format="binary")
 
 
-def binary_row(receipt: StoredReceipt) -> bytes:
+def binary_rows(receipts: Sequence[StoredReceipt]) -> bytes:
+    """Write rows, one after another."""
+    return b"".join([_row(receipt) for receipt in receipts])
+
+
+write_rows = binary_rows if speedups.compiled is None else speedups.compiled.binary_rows
+
+
+def _row(receipt: StoredReceipt) -> bytes:
     """Write one row: the number of its fields, and each field's length and bytes."""
     r = receipt
     document = r.document
@@ -64,9 +72,6 @@ def binary_row(receipt: StoredReceipt) -> bytes:
             _parts(r),
         )
     )  # fmt: skip
-
-
-_row = binary_row if speedups.compiled is None else speedups.compiled.binary_row
 
 
 def _instant(instant: datetime) -> int:

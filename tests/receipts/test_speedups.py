@@ -13,7 +13,7 @@ from receipts import qr, speedups
 from receipts.document import Document, encode_document
 from receipts.ids import ReceiptId
 from receipts.keys import Signer
-from receipts.store.copying import binary_row
+from receipts.store.copying import binary_rows
 from receipts.store.issuing import columns
 from receipts.stored import StoredReceipt
 from tests.changing import replace
@@ -59,9 +59,9 @@ class TestTwins:
     def test_write_the_same_text(self, cose: bytes) -> None:
         assert C.encode_text(cose) == qr.encode_text(cose)
 
-    @given(rows())
-    def test_write_the_same_row(self, row: StoredReceipt) -> None:
-        assert C.binary_row(row) == binary_row(row)
+    @given(st.lists(rows(), max_size=3))
+    def test_write_the_same_rows(self, given: list[StoredReceipt]) -> None:
+        assert C.binary_rows(given) == binary_rows(given)
 
     @given(st.tuples(RECEIPT_IDS, U32, AMOUNTS, AMOUNTS, st.integers(0, 2**16 - 1), U32, HASH | st.just(b""),
                      st.integers(-(2**70), 2**70), HASH, HASH))  # fmt: skip
@@ -107,7 +107,7 @@ class TestRefusals:
         with pytest.raises(TypeError):
             C.encode_document(replace(SALE, reference=7))
         with pytest.raises(TypeError):
-            C.binary_row(replace(ROW, cose="text"))
+            C.binary_rows([replace(ROW, cose="text")])
         with pytest.raises(TypeError):
             C.sign_links(bytes(64), bytes(8), ["text"], [-1])
         with pytest.raises(UnicodeEncodeError):
