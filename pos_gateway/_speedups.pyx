@@ -177,6 +177,11 @@ cdef bint _all_between(object text, octet least, octet most) except -1:
 
 def well_formed(receipt) -> bool:
     """As `pos_gateway.wire.well_formed`."""
+    cdef str tin = receipt.seller_tin
+    if not (tin and _all_between(tin, 48, 57) and _all_between(receipt.terminal, 48, 57)):
+        return False
+    if PyUnicode_GET_LENGTH(tin) == 12 and tin.startswith("99"):
+        return False
     for part in <tuple> receipt.parts:
         for line in <tuple> part.lines:
             if not (

@@ -43,8 +43,8 @@ class _Line(Struct):
     def issued(self, sold: Sold) -> bytes:
         """Answer the verdict that the line was issued, now or before."""
         status = 200 if sold.issued.repeated else 201
-        head = _encode({"line": self.at, "key": self.key, "status": status})
-        return bytes(head[:-1] + b',"receipt":' + receipt_json(sold.issued, sold.parts) + b"}\n")
+        answer = receipt_json(sold.issued, sold.parts)
+        return b'{"line":%d,"key":%b,"status":%d,"receipt":%b}\n' % (self.at, _encode(self.key), status, answer)
 
     def failed(self, problem: Problem) -> bytes:
         """Answer the verdict that the line was not issued, or that nobody knows."""

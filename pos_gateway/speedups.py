@@ -2,6 +2,6 @@
 where they are used (`receipts.speedups`).
 """
 
-from receipts.speedups import import_compiled
+from runtime.speedups import import_compiled
 
 compiled = import_compiled("pos_gateway._speedups")

@@ -33,12 +33,14 @@ KEY_MAX = 128
 NAME_MAX, UNIT_MAX, REFERENCE_MAX, REASON_MAX = 255, 32, 64, 255
 """Characters, before and after Unicode's canonical form NFC is taken."""
 
-Tin = Annotated[str, form(r"\A(?!99[0-9]{10}\Z)[0-9]{11,14}\Z", "tin_form", "11 to 14 digits")]
+_TIN = (r"\A(?!99[0-9]{10}\Z)[0-9]{11,14}\Z", "tin_form", "11 to 14 digits")
+Tin = Annotated[str, form(*_TIN)]
+SellerTin = Annotated[str, late_form(*_TIN, (11, 14))]
 Amount = Annotated[int, Meta(ge=0, le=MONGO_MAX)]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_MAX)]
 Unit = Annotated[str, Meta(min_length=1, max_length=UNIT_MAX)]
 Reference = Annotated[str, form(r"\A[^\x00-\x1f\x7f]{1,64}\Z", "reference_form", "1 to 64 characters, no control ones")]
-Terminal = Annotated[str, form(r"\A[0-9]{8}\Z", "terminal_form", "8 digits, as 10012619")]
+Terminal = Annotated[str, late_form(r"\A[0-9]{8}\Z", "terminal_form", "8 digits, as 10012619", (8, 8))]
 Branch = Annotated[str, form(r"\A[0-9]{3}\Z", "branch_form", "3 digits, as 001")]
 District = Annotated[str, form(r"\A[0-9]{4}\Z", "district_form", "4 digits, as 2501")]
 ConsumerNo = Annotated[str, form(r"\A[0-9]{8}\Z", "consumer_no_form", "8 digits")]
@@ -53,7 +55,9 @@ Classification = Annotated[str, late_form(r"\A[0-9]{7}\Z", "classification_form"
 TaxProduct = Annotated[str, late_form(r"\A[0-9]{3,10}\Z", "tax_product_form", "3 to 10 digits", (3, 10))]
 Barcode = Annotated[str, late_form(r"\A[\x21-\x7e]{1,32}\Z", "barcode_form", "1 to 32 printable characters", (1, 32))]
 Method = Annotated[str, form(r"\A[A-Z][A-Z0-9_]{0,31}\Z", "method_form", "as CASH, PAYMENT_CARD, BANK_TRANSFER")]
-Key = Annotated[str, form(r"\A[\x21-\x7e]{1,128}\Z", "key_form", "1 to 128 printable ASCII characters")]
+Key = Annotated[
+    str, late_form(r"\A[\x21-\x7e]{1,128}\Z", "key_form", "1 to 128 printable ASCII characters", (1, KEY_MAX))
+]
 ReportMonth = Annotated[str, form(r"\A20[0-9]{2}-(0[1-9]|1[0-2])\Z", "month_form", "YYYY-MM, as 2017-03")]
 PUBLIC_KEY = "base64url of the 32 octets of an Ed25519 public key"
 PublicKey = Annotated[str, form(r"\A[A-Za-z0-9_-]{43}\Z", "ed25519_key_form", PUBLIC_KEY)]
@@ -96,7 +100,7 @@ class ReceiptIn(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """The body of `POST /v1/receipts`."""
 
     type: Literal["B2C_RECEIPT", "B2B_RECEIPT", "B2C_INVOICE", "B2B_INVOICE"]
-    seller_tin: Tin
+    seller_tin: SellerTin
     parts: Annotated[tuple[PartIn, ...], Meta(min_length=1, max_length=PARTS_MAX)]
     payments: Annotated[tuple[PaymentIn, ...], Meta(max_length=PAYMENTS_MAX)] = ()
     terminal: Annotated[Terminal | None, Meta(description="one of yours; picked for you where not stated")] = None
@@ -152,7 +156,7 @@ class ActivationIn(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 T = TypeVar("T")
 
 
-def _reader(kind: type[T], receipt_of: Callable[[T], ReceiptIn | None]) -> Callable[[bytes], T]:
+def _reader(kind: type[T], late_forms_hold: Callable[[T], bool] | None = None) -> Callable[[bytes], T]:
     decode = msgspec.json.Decoder(kind).decode
 
     def read(body: bytes) -> T:
@@ -160,19 +164,24 @@ def _reader(kind: type[T], receipt_of: Callable[[T], ReceiptIn | None]) -> Calla
             value = decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Malformed(*faults_in(body, kind)) from None
-        receipt = receipt_of(value)
-        if receipt is not None and not is_well_formed(receipt):
+        if late_forms_hold is not None and not late_forms_hold(value):
             raise Malformed(*faults_in(body, kind))
         return value
 
     return read
 
 
+_RESERVED_DIGITS = 12
+"""Digits of a number that is no TIN, where it begins with 99."""
 _QUANTITIES = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,6})?\n)+")
 
 
 def well_formed(receipt: ReceiptIn) -> bool:
-    """Whether the texts of all lines have their late forms, whose lengths the decoder has seen to."""
+    """Whether the texts of a receipt have their late forms, whose lengths the decoder has seen to."""
+    tin, terminal = receipt.seller_tin, receipt.terminal
+    numbers = tin if terminal is None else tin + terminal
+    if not (numbers.isascii() and numbers.isdigit()) or (tin.startswith("99") and len(tin) == _RESERVED_DIGITS):
+        return False
     for part in receipt.parts:
         lines = part.lines
         quantities = "\n".join([line.quantity for line in lines]) + "\n"
@@ -190,16 +199,22 @@ def well_formed(receipt: ReceiptIn) -> bool:
 
 is_well_formed = well_formed if speedups is None else speedups.well_formed
 
-read_receipt: Callable[[bytes], ReceiptIn] = _reader(ReceiptIn, lambda receipt: receipt)
+
+def _line_is_well_formed(line: BatchLineIn) -> bool:
+    key = line.key
+    return key.isascii() and key.isprintable() and " " not in key and is_well_formed(line.receipt)
+
+
+read_receipt: Callable[[bytes], ReceiptIn] = _reader(ReceiptIn, is_well_formed)
 """Read a single receipt's body. Raises `Malformed` with every fault."""
-read_batch_line: Callable[[bytes], BatchLineIn] = _reader(BatchLineIn, lambda line: line.receipt)
+read_batch_line: Callable[[bytes], BatchLineIn] = _reader(BatchLineIn, _line_is_well_formed)
 """Read one line of a batch. Raises `Malformed` with every fault."""
-read_void: Callable[[bytes], VoidIn] = _reader(VoidIn, lambda _void: None)
+read_void: Callable[[bytes], VoidIn] = _reader(VoidIn)
 """Read the body of a void. Raises `Malformed` with every fault."""
 
-read_signed_line: Callable[[bytes], SignedLineIn] = _reader(SignedLineIn, lambda _line: None)
+read_signed_line: Callable[[bytes], SignedLineIn] = _reader(SignedLineIn)
 """Read one line of signed links. Raises `Malformed` with every fault."""
-read_activation: Callable[[bytes], ActivationIn] = _reader(ActivationIn, lambda _activation: None)
+read_activation: Callable[[bytes], ActivationIn] = _reader(ActivationIn)
 """Read the body of an activation. Raises `Malformed` with every fault."""
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from msgspec.structs import astuple
+
 from receipts.ids import ReceiptId
 from receipts.invariant import Invariant, Tally
 from receipts.link_findings import BARE, UNFOLLOWED, numbers_are_free
@@ -116,7 +118,7 @@ def _keeps_parts(link: LinkInChain) -> bool:
         (part.tax_type, part.total_mongo, part.vat_mongo, part.city_tax_mongo) for part in link.content.parts
     ]  # fmt: skip
     merchants = [part.merchant for part in link.row.amounts]
-    return [tuple(part[1:]) for part in link.row.amounts] == stated and all(
+    return [astuple(part)[1:] for part in link.row.amounts] == stated and all(
         _is_merchant(link, at, merchant) for at, merchant in enumerate(merchants)
     )
 

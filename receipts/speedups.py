@@ -3,8 +3,6 @@
 The Python is the one to read; both write the same bytes (docs/decisions/0043). `BARIMT_SPEEDUPS=off` chooses it.
 """
 
-import importlib
-import os
 from collections.abc import Callable, Sequence
 from types import ModuleType
 
@@ -13,19 +11,7 @@ from receipts.document import Document
 from receipts.document import encode_document as _encode_document
 from receipts.ids import ReceiptId
 from receipts.keys import Signer
-
-_OFF = ("off", "0", "false", "no", "f", "n")  # as the setting of that name is read
-
-
-def import_compiled(name: str) -> ModuleType | None:
-    """Answer a compiled module, None where it is not there or not wanted."""
-    if os.environ.get("BARIMT_SPEEDUPS", "on").lower() in _OFF:
-        return None
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
-
+from runtime.speedups import import_compiled
 
 compiled: ModuleType | None = import_compiled("receipts._speedups")
 """The compiled functions, None where there are none."""

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import force_setattr
+from msgspec.structs import astuple, force_setattr
 
 from receipts.chain import Link, Unsigned
 from receipts.ids import ReceiptId
@@ -15,7 +14,7 @@ ReceiptKey = tuple[int, int, int, int]
 """seller, terminal, day, number: the primary key of a receipt."""
 
 
-class PartAmounts(NamedTuple):
+class PartAmounts(Struct, frozen=True, gc=False):
     """What one part adds up to: merchant (seller number), tax type, and amounts in möngö (negative in a void)."""
 
     merchant: int
@@ -153,8 +152,9 @@ def stored_receipt(
 
 def _columns(amounts: Sequence[PartAmounts]) -> list[list[int]]:
     if len(amounts) == 1:  # as nearly always
-        return [[value] for value in amounts[0]]
-    return [list(column) for column in zip(*amounts, strict=True)] or [[], [], [], [], []]
+        one = amounts[0]
+        return [[one.merchant], [one.tax_type], [one.total_mongo], [one.vat_mongo], [one.city_tax_mongo]]
+    return [list(column) for column in zip(*map(astuple, amounts), strict=True)] or [[], [], [], [], []]
 
 
 def complete(receipt: StoredReceipt, cose: bytes, receipt_hash: bytes) -> None:

@@ -143,7 +143,9 @@ def _header_faults(submission: Submission) -> list[Fault]:
         faults.append(Fault("district_unknown", "/district", "a code of the district list, as 2501"))
     if len(submission.parts) > 1 or len(submission.parts[0].lines) > LINES_MAX:
         faults += _together_faults(submission)
-    total = sum([part.total_mongo for part in submission.parts])
+    total = 0
+    for part in submission.parts:
+        total += part.total_mongo
     if total > MONGO_MAX:
         faults.append(Fault("out_of_range", "/parts", f"a receipt's total of at most {MONGO_MAX}"))
     if submission.payments and submission.nature is not Nature.INVOICE:

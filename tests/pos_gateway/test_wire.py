@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kernel.refusal import Malformed
 from pos_gateway import wire
 from pos_gateway.explain import faults_in
-from pos_gateway.wire import LineIn, PartIn, ReceiptIn, read_receipt, submission_of
+from pos_gateway.wire import BatchLineIn, LineIn, PartIn, ReceiptIn, read_batch_line, read_receipt, submission_of
 from receipts.document import Line
 
 TEXTS = st.one_of(
@@ -29,6 +29,36 @@ def body(*lines: dict[str, Any]) -> bytes:
     whole = [{"name": "Талх", "quantity": "1", "unit": "ш", "total_mongo": 100} | line for line in lines]
     part = {"tax_type": "VAT_ABLE", "total_mongo": 100 * len(lines), "lines": whole}
     return json.dumps({"type": "B2C_RECEIPT", "seller_tin": "37900846788", "parts": [part]}).encode()
+
+
+TINS = st.text("0123456789", min_size=11, max_size=14) | st.text("9", max_size=14) | st.text("09٣² \n", max_size=14)
+KEYS = st.text(max_size=4) | st.text(st.characters(min_codepoint=0x1F, max_codepoint=0x81), max_size=130)
+
+
+class TestLateFormsOfAReceipt:
+    @given(TINS, st.none() | st.text("0123456789٣²", max_size=9), KEYS)
+    def test_are_judged_as_they_are_explained(self, tin: str, terminal: str | None, key: str) -> None:
+        receipt = json.loads(body({})) | {"seller_tin": tin, "terminal": terminal}
+        octets = json.dumps({"key": key, "receipt": receipt}).encode()
+        explained = faults_in(octets, BatchLineIn)
+        if [fault for fault in explained if fault.code != "json_invalid"]:
+            with pytest.raises(Malformed) as refused:
+                read_batch_line(octets)
+            assert list(refused.value.faults) == explained
+        else:
+            line = read_batch_line(octets)
+            assert (line.key, line.receipt.seller_tin, line.receipt.terminal) == (key, tin, terminal)
+
+    @pytest.mark.parametrize(
+        ("changed", "code"),
+        [({"seller_tin": "990000000001"}, "tin_form"), ({"seller_tin": "3790084678"}, "tin_form"),
+         ({"seller_tin": "379008467é8"}, "tin_form"), ({"terminal": "1001261x"}, "terminal_form"),
+         ({"terminal": "100126190"}, "terminal_form")],
+    )  # fmt: skip
+    def test_are_named(self, changed: dict[str, str], code: str) -> None:
+        with pytest.raises(Malformed) as refused:
+            read_receipt(json.dumps(json.loads(body({})) | changed).encode())
+        assert [(fault.code, fault.path) for fault in refused.value.faults] == [(code, f"/{next(iter(changed))}")]
 
 
 class TestLateForms:
@@ -90,6 +120,12 @@ class TestTwins:
             LineIn(**{"name": "Талх", "quantity": "1", "unit": "ш", "total_mongo": 1} | line) for line in lines
         )
         receipt = ReceiptIn("B2C_RECEIPT", "37900846788", (PartIn("VAT_ABLE", 1, made),))
+        assert wire.speedups.well_formed(receipt) is wire.well_formed(receipt)
+
+    @given(TINS.filter(bool), st.none() | st.text("0123456789٣²", min_size=1, max_size=8))
+    def test_find_the_same_numbers_well_formed(self, tin: str, terminal: str | None) -> None:
+        part = PartIn("VAT_ABLE", 1, (LineIn(name="Талх", quantity="1", unit="ш", total_mongo=1),))
+        receipt = ReceiptIn("B2C_RECEIPT", tin, (part,), terminal=terminal)
         assert wire.speedups.well_formed(receipt) is wire.well_formed(receipt)
 
     def test_know_of_every_letter_whether_it_may_compose(self) -> None:

@@ -63,6 +63,11 @@ class TestTwins:
     def test_write_the_same_rows(self, given: list[StoredReceipt]) -> None:
         assert C.binary_rows(given) == binary_rows(given)
 
+    @given(st.binary(max_size=64))
+    def test_seal_the_same_under_any_key(self, key: bytes) -> None:
+        fields = (ReceiptId(37900846788, 1, 6263, 7, 10012619), 1, 2, 3, 4, 5, bytes(32), 6)
+        assert C.pack_link(*fields, key, bytes(32)) == qr.pack_link(*fields, key, bytes(32))
+
     @given(st.tuples(RECEIPT_IDS, U32, AMOUNTS, AMOUNTS, st.integers(0, 2**16 - 1), U32, HASH | st.just(b""),
                      st.integers(-(2**70), 2**70), HASH, HASH))  # fmt: skip
     def test_pack_the_same(self, fields: tuple[ReceiptId, int, int, int, int, int, bytes, int, bytes, bytes]) -> None:
@@ -80,7 +85,17 @@ class TestTwins:
 class TestRefusals:
     @pytest.mark.parametrize(
         ("at", "value"),
-        [(1, 2**32), (1, -1), (2, 2**47), (2, -(2**47) - 1), (3, 2**63), (4, 2**16), (5, 2**32), (9, b"short")],
+        [
+            (1, 2**32),
+            (1, -1),
+            (2, 2**47),
+            (2, -(2**47) - 1),
+            (3, 2**63),
+            (4, 2**16),
+            (5, 2**32),
+            (8, bytes(65)),
+            (9, b"short"),
+        ],
     )
     def test_of_what_the_sixty_bytes_cannot_hold(self, at: int, value: object) -> None:
         fields: list[object] = [ReceiptId(1, 2, 3, 4, 5), 1, 2, 3, 4, 5, bytes(32), 6, bytes(32), bytes(32)]

@@ -1,10 +1,12 @@
 """What the lane reads of a head by itself is what the parser reads of it."""
 
 import httptools
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runtime.lane import plain_head
+from runtime.lane import _PlainHead, plain_head, plain_head_in_python
+from runtime.speedups import compiled
 from tests.runtime.test_lane import Echo
 
 LANE = Echo([])
@@ -59,3 +61,31 @@ class TestPlainHead:
         assert read.keeps_alive
         assert read.fields == list(head.fields.items())
         assert read.body == body
+
+
+NAMES = st.binary(min_size=1, max_size=3) | st.sampled_from([b"a" * 127, b"a" * 128, b"a" * 129, b"Content-Length"])
+VALUES = st.binary(max_size=4) | st.sampled_from([b"0", b"8", b"4096", b"4097", b"9" * 9, b"1" * 10, b"keep-alive"])
+LINES = st.builds(lambda name, value: name + b": " + value + b"\r\n", NAMES, VALUES)
+
+
+@pytest.mark.needs("speedups")
+class TestTwins:
+    @given(
+        st.lists(st.sampled_from(PIECES) | LINES, max_size=6).map(lambda pieces: START + b"".join(pieces) + LENGTH),
+        st.integers(0, 200),
+    )
+    def test_read_the_same(self, octets: bytes, cut: int) -> None:
+        for shown in (octets, octets[:cut], octets + b"x" * cut):
+            found = compiled.plain_head(shown, LANE.path, LANE.body_bytes_max)
+            assert (None if found is None else _PlainHead(*found)) == plain_head_in_python(shown, LANE)
+
+    @given(st.lists(LINES, max_size=5).map(b"".join))
+    def test_read_the_same_without_a_length(self, lines: bytes) -> None:
+        octets = START + lines + b"\r\n"
+        found = compiled.plain_head(octets, LANE.path, LANE.body_bytes_max)
+        assert (None if found is None else _PlainHead(*found)) == plain_head_in_python(octets, LANE)
+
+    @pytest.mark.parametrize("octets", [b"", b"P", b"POST ", b"POST /echo HTTP/1.1", START, START + b"\r\n"])
+    def test_refuse_what_is_too_short(self, octets: bytes) -> None:
+        assert compiled.plain_head(octets, LANE.path, LANE.body_bytes_max) is None
+        assert plain_head_in_python(octets, LANE) is None
