@@ -132,6 +132,7 @@ async def _open(
             token_key=authority.token_key,
             metrics=metrics,
             bounds=settings,
+            workers=settings.workers,
         )
     )
     app.state.activations = Activations(

@@ -22,7 +22,7 @@ from pos_gateway.failures import reaching_database
 from pos_gateway.keep_connection import KeptConnection
 from pos_gateway.limits import UNLIMITED, Bounds, Limits
 from pos_gateway.metrics import GatewayMetrics
-from pos_gateway.pool import Pool
+from pos_gateway.pool import WORTHWHILE, WORTHWHILE_ALONE, Pool
 from pos_gateway.sequence_batches import Sequencer
 from pos_gateway.sign_beside import signing_beside
 from pos_gateway.watch_transactions import WatchedTransactions
@@ -91,12 +91,13 @@ class Gateway:
         token_key: bytes,
         metrics: GatewayMetrics,
         bounds: Bounds = UNLIMITED,
+        workers: int = 1,
     ) -> AsyncIterator[Self]:
-        """Run a gateway with its sequencers; at the end what waits in the pool is still issued."""
+        """Run the gateway of one of so many workers; at the end what waits in the pool is still issued."""
         moment_s = min(MOMENT_S, bounds.remembered_s / 4)
         remembered_s = bounds.remembered_s - moment_s
         directory = Directory(database, remembered_s=remembered_s)
-        pool = Pool()
+        pool = Pool(worthwhile=WORTHWHILE_ALONE if workers == 1 else WORTHWHILE)
         beside = AsyncExitStack()
         sign = await beside.enter_async_context(signing_beside())
         sequencers = [

@@ -16,9 +16,11 @@ from kernel.refusal import Refusal, Unavailable
 from receipts.orders import Issued, Order, Outcome
 
 POOL_RECEIPTS_MAX = 4096
-WORTHWHILE = 20
+WORTHWHILE = 32
 """Orders that are worth a transaction of their own while another is open: what one costs by itself, some 400 µs, is
-then an eighth of what its receipts cost. At 32 the worker has nothing to do while 64 tills wait for two transactions."""
+then less than a tenth of what its receipts cost."""
+WORTHWHILE_ALONE = 20
+"""The same for the only worker of a machine: it would have nothing to do while more tills wait for its transactions."""
 
 
 class OutcomeUnknown(Refusal):
@@ -56,8 +58,9 @@ class Pool:
     them never wait for each other. Terminals take turns.
     """
 
-    def __init__(self, receipts_max: int = POOL_RECEIPTS_MAX) -> None:
+    def __init__(self, receipts_max: int = POOL_RECEIPTS_MAX, *, worthwhile: int = WORTHWHILE) -> None:
         self._receipts_max = receipts_max
+        self._worthwhile = worthwhile
         self._waiting: dict[Terminal, deque[Waiting]] = {}
         """Of each terminal that has orders in flight, those that were not taken yet."""
         self._ready: deque[Terminal] = deque()
@@ -123,7 +126,7 @@ class Pool:
     async def take(self, most: int) -> list[Waiting]:
         """Wait until orders can be taken, and take at most `most` of them; none once the pool is closed and empty.
 
-        While others are being issued, `WORTHWHILE` must have gathered: a transaction costs the same for few.
+        While others are being issued, `worthwhile` must have gathered: a transaction costs the same for few.
         """
         while not self._is_worthwhile and not (self._closed and not any(self._waiting.values())):
             self._arrived.clear()
@@ -139,7 +142,7 @@ class Pool:
     def _is_worthwhile(self) -> bool:
         if not self._ready:
             return False
-        return self._taken == 0 or self._closed or len(self._in_flight) - self._taken >= WORTHWHILE
+        return self._taken == 0 or self._closed or len(self._in_flight) - self._taken >= self._worthwhile
 
     def settle(self, settled: Sequence[tuple[Waiting, Result]]) -> None:
         """Hand out the outcomes of all orders that were taken together; an exception that is no refusal is raised to
