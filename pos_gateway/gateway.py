@@ -81,7 +81,7 @@ class Gateway:
 
     @classmethod
     @asynccontextmanager
-    async def opened(
+    async def opened(  # noqa: PLR0913 - what the composition root knows of it
         cls,
         database: "asyncpg.Pool[asyncpg.Record]",
         *,
