@@ -35,7 +35,7 @@ STUCK_S: Final = 120.0
 unread: the largest batch, 8 MiB, takes as long at 560 kbit/s."""
 LOOK_S: Final = 15.0
 LENGTH_DIGITS_MAX: Final = 9
-REFUSED_AT_ONCE: Final = 16
+REFUSED_AT_ONCE: Final = 12
 """Refusals in a turn of the event loop: less than half a millisecond."""
 Answer = tuple[int, bytes]
 """Status and JSON."""
