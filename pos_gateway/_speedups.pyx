@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The gateway's words in C; each function has its twin in Python, which is the one to read.
 
-`tests/pos_gateway/test_speedups.py` holds them against each other.
+`tests/pos_gateway/test_answers.py` and `test_wire.py` hold them against each other.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE

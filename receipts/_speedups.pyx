@@ -9,6 +9,7 @@ was at hand: `receipts.document.encode_document`, `receipts.base45.encode`, `rec
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.datetime cimport PyDateTime_IMPORT, timedelta_days, timedelta_microseconds, timedelta_seconds
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from libc.errno cimport EINTR, errno
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -327,15 +328,15 @@ cdef enum:
     COSE = 144
     SIGNATURE = 64
     TO_SIGN = 12 + 6 + 8 + 3 + 60
-    FROM_KID = 6
 
 
 cdef int _write_id(octet* to, object receipt_id) except -1:
+    cdef u64 branch = receipt_id.branch, day = receipt_id.day, number = receipt_id.number
+    cdef u64 terminal = receipt_id.terminal
     cdef u128 value = <u64> receipt_id.seller
-    value = value * 1_000 + <u64> receipt_id.branch
-    value = value * 100_000 + <u64> receipt_id.day
-    value = value * 100_000 + <u64> receipt_id.number
-    value = value * 100_000_000 + <u64> receipt_id.terminal
+    value = (((value * 1_000 + branch) * 100_000 + day) * 100_000 + number) * 100_000_000 + terminal
+    if branch >= 1_000 or day >= 100_000 or number >= 100_000 or terminal >= 100_000_000 or value >> 112:
+        raise OverflowError("an id does not fit into fourteen bytes")
     write(to, <u64> (value >> 64), 6)
     write(to + 6, <u64> value, 8)
     return 0
@@ -486,6 +487,25 @@ def sign_links(bytes secret, bytes kid, packed, after) -> list:
     return _signed(links)
 
 
+cdef bint _take(int pipe, Links** links) noexcept nogil:
+    """Read what was written next; a signal that comes meanwhile ends nothing."""
+    cdef Py_ssize_t size = -1
+    while size < 0:
+        size = read_file(pipe, links, sizeof(Links*))
+        if size < 0 and errno != EINTR:
+            return False
+    return size == sizeof(Links*)
+
+
+cdef bint _give(int pipe, Links* links) noexcept nogil:
+    cdef Py_ssize_t size = -1
+    while size < 0:
+        size = write_file(pipe, &links, sizeof(links))
+        if size < 0 and errno != EINTR:
+            return False
+    return size == sizeof(links)
+
+
 cdef class SigningBeside:
     """Signs on a thread that needs no interpreter lock. What is to be signed goes to it through one pipe and comes back,
     in the same order, through another, which an event loop can wait for.
@@ -508,28 +528,31 @@ cdef class SigningBeside:
         cdef Links* links = NULL
         cdef int to = self._to[0], back = self._back[1]
         with nogil:
-            while read_file(to, &links, sizeof(links)) == sizeof(links) and links is not NULL:
+            while _take(to, &links) and links is not NULL:
                 _sign_all(links)
-                write_file(back, &links, sizeof(links))
+                _give(back, links)
 
     def begin(self, bytes secret, bytes kid, packed, after) -> None:
         """Let links be signed; as `sign_links`, but its answer is what `finished` will answer."""
         cdef Links* links = _links(secret, kid, packed, after)
-        if write_file(self._to[1], &links, sizeof(links)) != sizeof(links):
+        if not _give(self._to[1], links):
             free(links)
             raise OSError("the pipe to the signing thread is broken")
 
     def finished(self) -> list:
         """Answer what was begun first and not answered yet; waits where it is not signed yet."""
         cdef Links* links = NULL
-        if read_file(self._back[0], &links, sizeof(links)) != sizeof(links):
+        cdef int back = self._back[0]
+        cdef bint taken
+        with nogil:
+            taken = _take(back, &links)
+        if not taken:
             raise OSError("the pipe from the signing thread is broken")
         return _signed(links)
 
     def close(self) -> None:
         """End `run`."""
-        cdef Links* links = NULL
-        write_file(self._to[1], &links, sizeof(links))
+        _give(self._to[1], NULL)
 
     def __dealloc__(self):
         for end in (self._to[0], self._to[1], self._back[0], self._back[1]):

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The head of a plain request in C; its twin in Python is `runtime.lane.plain_head_in_python`, which is the one to read.
 
-`tests/runtime/test_lane.py` holds them against each other.
+`tests/runtime/test_plain_head.py` holds them against each other.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE

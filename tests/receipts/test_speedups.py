@@ -1,6 +1,7 @@
 """What is compiled writes the same bytes as the Python that it stands for, and refuses what that refuses."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 from threading import Thread
@@ -128,8 +129,40 @@ class TestRefusals:
         with pytest.raises(UnicodeEncodeError):
             C.encode_document(replace(SALE, reference="\ud800"))
 
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"branch": 1_000},
+            {"day": 100_000},
+            {"number": 100_000},
+            {"terminal": 10**8},
+            {"seller": 10**13},
+            {"day": -1},
+        ],
+    )
+    def test_of_an_id_that_is_none(self, wrong: dict[str, int]) -> None:
+        with pytest.raises(OverflowError):
+            C.pack_link(replace(ReceiptId(1, 2, 3, 4, 5), **wrong), 1, 2, 3, 4, 5, bytes(32), 6, bytes(32), bytes(32))
+
 
 class TestSigningBeside:
+    async def test_signs_on_after_a_signal(self) -> None:
+        beside, signer, links = C.SigningBeside(), SIGNERS[0], ([bytes(60)], [-1])
+        thread = Thread(target=beside.run)
+        before = signal.signal(signal.SIGUSR1, lambda *_: None)
+        try:
+            thread.start()
+            for _ in range(20):
+                assert thread.ident is not None
+                signal.pthread_kill(thread.ident, signal.SIGUSR1)
+                await asyncio.sleep(0.002)
+            beside.begin(signer.secret, signer.kid, *links)
+            assert await asyncio.to_thread(beside.finished) == qr.sign_links(signer, *links)
+        finally:
+            beside.close()
+            thread.join(10)
+            signal.signal(signal.SIGUSR1, before)
+
     async def test_signs_what_was_begun_in_its_order(self) -> None:
         beside, signer = C.SigningBeside(), SIGNERS[0]
         thread = Thread(target=beside.run)
