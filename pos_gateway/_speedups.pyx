@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, cdivision=True, initializedcheck=False
 """The gateway's words in C; each function has its twin in Python, which is the one to read.
 
 `tests/pos_gateway/test_answers.py` and `test_wire.py` hold them against each other.
@@ -182,8 +182,8 @@ def well_formed(receipt) -> bool:
         return False
     if PyUnicode_GET_LENGTH(tin) == 12 and tin.startswith("99"):
         return False
-    for part in <tuple> receipt.parts:
-        for line in <tuple> part.lines:
+    for part in <tuple?> receipt.parts:
+        for line in <tuple?> part.lines:
             if not (
                 _is_quantity(line.quantity)
                 and _all_between(line.classification, 48, 57)
@@ -210,7 +210,7 @@ cdef bint _surely_canonical(str text) except -1:
 
 def surely_canonical(lines) -> bool:
     """Whether names and units of lines are canonical for sure, which those of nearly all receipts are."""
-    for line in <tuple> lines:
+    for line in <tuple?> lines:
         if not (_surely_canonical(line.name) and _surely_canonical(line.unit)):
             return False
     return True

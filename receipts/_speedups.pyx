@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, cdivision=True, initializedcheck=False
 """The formats of the hot path in C: the same bytes as the Python modules write, in a fifth of the time.
 
 Nothing is decided here. Each function has a twin in Python that is the one to read, and that works where no compiler

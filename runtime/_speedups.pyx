@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, cdivision=True, initializedcheck=False
 """The head of a plain request in C; its twin in Python is `runtime.lane.plain_head_in_python`, which is the one to read.
 
 `tests/runtime/test_plain_head.py` holds them against each other.

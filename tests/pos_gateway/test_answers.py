@@ -66,3 +66,11 @@ class TestReceiptJson:
         part = Part(tin, TaxType.VAT_ABLE, 1, 0, 0, ())
         with pytest.raises(ValueError, match="plain"):
             answers.compiled.receipt_json(ROW, b"r" * 32, [part], answers._TAX_TYPES)
+
+    @pytest.mark.needs("speedups")
+    def test_the_compiled_one_reads_nothing_beyond_a_list(self) -> None:
+        parts = [Part("37900846788", TaxType.VAT_ABLE, 1, 0, 0, ())] * 2
+        with pytest.raises(IndexError):
+            answers.compiled.receipt_json(ROW, b"r" * 32, parts, answers._TAX_TYPES)
+        with pytest.raises(IndexError):
+            answers.compiled.receipt_json(ROW, b"r" * 32, parts[:1], ())

@@ -148,3 +148,10 @@ class TestTwins:
         if wire.speedups.surely_canonical(lines):
             assert wire._are_canonical(lines)
         assert wire.are_canonical(lines) is wire._are_canonical(lines)
+
+    def test_take_nothing_for_a_tuple_that_is_none(self) -> None:
+        receipt = ReceiptIn("B2C_RECEIPT", "37900846788", [])  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            wire.speedups.well_formed(receipt)
+        with pytest.raises(TypeError):
+            wire.speedups.surely_canonical([])
